@@ -6,7 +6,7 @@ const { argumentError } = require('../error.js')
 const { describe, describeNumber, isArray } = require('../options.js')
 
 /**
- * Returns a function that checks the arguments of a command and returns them for the wire. A `?` after a name marks an optional
+ * Returns a function that checks the arguments of a command, an array, and returns them for the wire. A `?` after a name marks an optional
  * parameter; `...` before the last one takes any number, arrays of them included, and `+` after its name at least one. A parameter
  * is checked as its name in `KINDS` says, or as the name after its `:`, such as `increment:score`; any other is a word.
  */
@@ -19,7 +19,7 @@ function takes(...parameters) {
     return { name, check: KINDS[kind] ?? word, isOptional: parameter.endsWith('?') }
   })
   const least = last?.endsWith('+') ? 1 : 0
-  return (...args) => {
+  return (args) => {
     if (rest === undefined) withinCount(args, names)
     const wire = []
     for (let at = 0; at < fixed.length; at++) {

@@ -25,11 +25,14 @@ function buffersOf({ buffers }) {
   throw argumentError(`options.buffers must be a boolean, got ${describe(buffers)}`)
 }
 
-/** The command and arguments to send for `client[name](...args)`. Throws if an argument is invalid, naming both. */
+/**
+ * The command and arguments to send for `client[name](...args)`. Throws if an argument is invalid, naming both. The arguments stay in
+ * arrays: as those of a function, tens of thousands of keys do not fit on the stack.
+ */
 function toCommand(name, args) {
   const { command, toArguments } = COMMANDS.get(name)
   try {
-    return [command, toArguments(...args)]
+    return [command, toArguments(args)]
   } catch (error) {
     // A proxy or a getter may throw anything.
     const { message, code, cause } =
@@ -38,7 +41,7 @@ function toCommand(name, args) {
   }
 }
 
-function set(key, value, options, ...extra) {
+function set([key, value, options, ...extra]) {
   withinCount([key, value, options, ...extra], ['key', 'value', 'options?'])
   const args = [word(key, 'key'), word(value, 'value')]
   if (options === undefined) return args
@@ -71,15 +74,15 @@ function plainSet(options) {
   return options
 }
 
-function evaluate(script, numberOfKeys, ...keysAndArgs) {
-  const more = flatten(keysAndArgs).map((value) => word(value, 'a key or argument'))
+function evaluate([script, numberOfKeys, ...keysAndArgs]) {
+  const more = flatten(keysAndArgs).map((value, at) => word(value, 'argument', at))
   if (Number(natural(numberOfKeys, 'numberOfKeys')) > more.length) {
     throw argumentError(`numberOfKeys is ${numberOfKeys}, but ${more.length} keys and arguments were given`)
   }
   return [word(script, 'script'), numberOfKeys, ...more]
 }
 
-function scan(cursor = '0', options, ...extra) {
+function scan([cursor = '0', options, ...extra]) {
   withinCount([cursor, options, ...extra], ['cursor?', 'options?'])
   const { MATCH, COUNT } = ownOptions(options, ['MATCH', 'COUNT'])
   const args = [natural(cursor, 'cursor')]
@@ -88,40 +91,45 @@ function scan(cursor = '0', options, ...extra) {
   return args
 }
 
-function hSet(key, field, ...rest) {
+function hSet([key, field, ...rest]) {
   if (isRecord(field)) {
     withinCount([key, field, ...rest], ['key', 'fields'])
     return [word(key, 'key'), ...nonEmpty(fieldsOf(field), 'field')]
   }
   const args = [word(field, 'field'), ...rest]
   if (args.length % 2 === 1) throw argumentError('every field needs a value')
-  return [word(key, 'key'), ...args.map((value, at) => word(value, at % 2 === 0 ? 'field' : 'value'))]
+  return [word(key, 'key'), ...args.map(pairOf('field'))]
 }
 
-function pairs(first, ...rest) {
+function pairs([first, ...rest]) {
   const args = isRecord(first) ? fieldsOf(first) : flatten([first, ...rest], 2)
   if (isRecord(first)) withinCount([first, ...rest], ['values'])
   else if (first === undefined) throw argumentError('at least one key is required')
   if (args.length % 2 === 1) throw argumentError('every key needs a value')
-  return nonEmpty(args, 'key').map((value, at) => word(value, at % 2 === 0 ? 'key' : 'value'))
+  return nonEmpty(args, 'key').map(pairOf('key'))
+}
+
+/** Checks names and values in turn. */
+function pairOf(name) {
+  return (value, at) => word(value, at % 2 === 0 ? name : 'value', Math.floor(at / 2))
 }
 
 function fieldsOf(record) {
   return Object.entries(record).flatMap(([name, value]) => [name, word(value, 'value')])
 }
 
-function zAdd(key, members, ...extra) {
+function zAdd([key, members, ...extra]) {
   withinCount([key, members, ...extra], ['key', 'members'])
   const list = flatten([members])
   const args = [word(key, 'key')]
-  for (const member of nonEmpty(list, 'member')) {
-    if (!isRecord(member)) throw argumentError(`a member must be { score, value }, got ${describe(member)}`)
-    args.push(score(member.score, 'score'), word(member.value, 'value'))
-  }
+  nonEmpty(list, 'member').forEach((member, at) => {
+    if (!isRecord(member)) throw argumentError(`member[${at}] must be { score, value }, got ${describe(member)}`)
+    args.push(score(member.score, 'score', at), word(member.value, 'value', at))
+  })
   return args
 }
 
-function zRange(key, start, stop, options, ...extra) {
+function zRange([key, start, stop, options, ...extra]) {
   withinCount([key, start, stop, options, ...extra], ['key', 'start', 'stop', 'options?'])
   const { BY, REV, LIMIT } = ownOptions(options, ['BY', 'REV', 'LIMIT'])
   if (BY !== undefined && BY !== 'SCORE') throw argumentError('BY must be "SCORE"')
@@ -133,7 +141,7 @@ function zRange(key, start, stop, options, ...extra) {
   return args.concat(limit(LIMIT))
 }
 
-function zRangeByScore(key, min, max, options, ...extra) {
+function zRangeByScore([key, min, max, options, ...extra]) {
   withinCount([key, min, max, options, ...extra], ['key', 'min', 'max', 'options?'])
   const { LIMIT } = ownOptions(options, ['LIMIT'])
   return [word(key, 'key'), bound(min, 'min'), bound(max, 'max'), ...limit(LIMIT)]

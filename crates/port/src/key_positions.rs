@@ -39,9 +39,7 @@ impl KeyPositions {
     /// Returns the keys among these arguments; unknown as well if the number of keys cannot be read.
     pub fn keys(self, args: &[Bytes]) -> Keys {
         let at = |first: usize, count: usize, step| {
-            let most = args.len().saturating_sub(first).div_ceil(usize::from(step));
-            let count = count.min(most).min(usize::from(u16::MAX)) as u16;
-            Keys::At { first: first as u16, count, step }
+            Keys::at(first, count.min(args.len().saturating_sub(first).div_ceil(usize::from(step))), step)
         };
         let all = args.len();
         match self {

@@ -59,17 +59,30 @@ pub enum Keys {
     /// `count` of them, from `first`, every `step`.
     At {
         /// Index of the first key.
-        first: u16,
+        first: u32,
         /// How many.
-        count: u16,
+        count: u32,
         /// Distance between two.
-        step: u16,
+        step: u8,
     },
     /// Unknown: nothing may be reordered around it.
     Unknown,
 }
 
 impl Keys {
+    /// No argument.
+    pub const NONE: Self = Self::leading(0);
+
+    /// The first `count` arguments.
+    pub const fn leading(count: usize) -> Self {
+        Self::at(0, count, 1)
+    }
+
+    /// `count` arguments from `first`, every `step`. No request has as many arguments as `u32` counts: they would take 128 GB.
+    pub const fn at(first: usize, count: usize, step: u8) -> Self {
+        Self::At { first: first as u32, count: count as u32, step }
+    }
+
     /// Returns the keys among these arguments; `None` if unknown.
     pub fn among(self, args: &[Bytes]) -> Option<impl Iterator<Item = &Bytes>> {
         match self {
@@ -111,8 +124,7 @@ impl Request {
 
     /// A command whose first `keys` arguments are keys.
     pub fn with_keys(name: &'static str, args: Args, keys: usize) -> Self {
-        let keys = Keys::At { first: 0, count: keys as u16, step: 1 };
-        Self::new(Verb::Command(name), args, keys)
+        Self::new(Verb::Command(name), args, Keys::leading(keys))
     }
 
     /// A read of one of a feature's own string keys.
@@ -123,9 +135,8 @@ impl Request {
     /// A script run: its keys, then its arguments.
     pub fn script<const N: usize>(script: &'static Script, args: [Bytes; N]) -> Self {
         debug_assert!(script.args == 0 && N >= script.keys || N == script.keys + script.args, "{}", script.name);
-        let keys = Keys::At { first: 0, count: script.keys as u16, step: 1 };
         let args = args.into_iter().collect();
-        Self::new(Verb::Script(script), args, keys)
+        Self::new(Verb::Script(script), args, Keys::leading(script.keys))
     }
 
     /// A script run over many items of one caller: the keys that all of them have, the other keys that the run uses, then the
@@ -133,7 +144,7 @@ impl Request {
     pub fn many(script: &'static Script, keys: Vec<Bytes>, args: Vec<Bytes>) -> Self {
         debug_assert!(script.same_keys && keys.len() >= script.keys, "{}", script.name);
         debug_assert!(args.len().is_multiple_of(script.args), "{}", script.name);
-        let at = Keys::At { first: 0, count: keys.len() as u16, step: 1 };
+        let at = Keys::leading(keys.len());
         let args = keys.into_iter().chain(args).collect();
         Self::new(Verb::Many(script), args, at)
     }
@@ -142,10 +153,9 @@ impl Request {
     pub fn script_with(script: &'static Script, keys: Vec<Bytes>, args: impl IntoIterator<Item = Bytes>) -> Self {
         let count = keys.len();
         debug_assert!(script.keys == count || script.same_keys && script.keys < count, "{}", script.name);
-        let at = Keys::At { first: 0, count: count as u16, step: 1 };
         let args: Args = keys.into_iter().chain(args).collect();
         debug_assert!(script.args == 0 || args.len() == count + script.args, "{}", script.name);
-        Self::new(Verb::Script(script), args, at)
+        Self::new(Verb::Script(script), args, Keys::leading(count))
     }
 
     /// Allows it to be merged.
@@ -237,5 +247,23 @@ impl Request {
     /// Returns the keys that it accesses; `None` if unknown.
     pub fn touched(&self) -> Option<impl Iterator<Item = &Bytes>> {
         self.keys.among(&self.args)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key_positions::KeyPositions;
+
+    #[test]
+    fn keys_are_counted_beyond_16_bits() {
+        for count in [65_535, 65_536, 70_000] {
+            let args: Args = std::iter::repeat_n(Bytes::from_static(b"key"), count).collect();
+            assert_eq!(KeyPositions::All.keys(&args), Keys::leading(count));
+            assert_eq!(KeyPositions::Pairs.keys(&args), Keys::at(0, count.div_ceil(2), 2));
+            let request = Request::with_keys("UNLINK", args, count);
+            assert_eq!(request.touched().unwrap().count(), count);
+            assert!(request.first_key().is_some());
+        }
     }
 }

@@ -170,7 +170,7 @@ pub fn run(
 ) -> (cinnabar_port::error::Result<Reply>, Outcome) {
     let theirs = eval(pair, script.whole().0, keys, args);
     let args = args.iter().map(|arg| Bytes::from(arg.clone()));
-    let at = Keys::At { first: 0, count: keys as u16, step: 1 };
+    let at = Keys::leading(keys);
     let mut request = Request {
         verb: Verb::Script(script),
         args: args.clone().collect(),

@@ -147,7 +147,7 @@ fn by_slot(request: Request, join: impl FnOnce(Vec<Vec<u32>>) -> Join) -> (Vec<P
     let mut positions = Vec::with_capacity(groups.len());
     let parts = groups.into_iter().map(|(slot, args, at)| {
         positions.push(at);
-        let keys = Keys::At { first: 0, count: args.len().min(usize::from(u16::MAX)) as u16, step: 1 };
+        let keys = Keys::leading(args.len());
         let request = Request { verb: request.verb.clone(), args, keys, effect: request.effect.clone(), ..request };
         Part { request, slot: Some(slot) }
     });

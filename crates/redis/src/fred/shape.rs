@@ -106,7 +106,7 @@ pub fn keys(name: &str, args: &[Bytes]) -> Option<Vec<Bytes>> {
     let positions = key_positions::find(name)?;
     match positions.keys(args) {
         Keys::At { first, count, step: 1 } => {
-            Some(args.iter().skip(first.into()).take(count.into()).cloned().collect())
+            Some(args.iter().skip(first as usize).take(count as usize).cloned().collect())
         }
         _ => positions.guess(args).map(|key| vec![key.clone()]),
     }

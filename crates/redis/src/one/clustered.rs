@@ -28,16 +28,15 @@ pub fn parts_of(command: &OutgoingCommand) -> Vec<Request> {
                 // If all items have the same keys, the keys of the other items may be included.
                 let keys =
                     if script.same_keys { keys } else { keys.chunks(script.keys.max(1)).nth(at).unwrap_or_default() };
-                let count = keys.len() as u16;
+                let declared = Keys::leading(keys.len());
                 let args = args.iter().skip(at * script.args).take(script.args);
                 let args: Args = keys.iter().chain(args).cloned().collect();
-                let keys = Keys::At { first: 0, count, step: 1 };
                 let verb = Verb::Script(script);
                 let effect = if *changes { Effect::ALWAYS } else { Effect::None };
                 Request {
                     verb,
                     args,
-                    keys,
+                    keys: declared,
                     merge: Merge::No,
                     idempotent: *idempotent,
                     effect,

@@ -173,7 +173,7 @@ fn question(name: &'static str, keys: [Bytes; 2]) -> Request {
 fn script(keys: [Bytes; 2]) -> Request {
     let words = [Bytes::from_static(b"return 0"), Bytes::from_static(b"2")];
     let mut request = Request::with_keys("EVAL", words.into_iter().chain(keys).collect(), 0);
-    request.keys = Keys::At { first: 2, count: 2, step: 1 };
+    request.keys = Keys::at(2, 2, 1);
     request
 }
 

@@ -64,16 +64,13 @@ pub fn transaction(steps: Vec<Step>) -> Result<Call<Output>> {
         return Ok(Call::ready(Output::List(sources.into_iter().filter_map(known).collect())));
     }
     let keys: Args = requests.iter().filter_map(Request::touched).flatten().cloned().collect();
-    let count = keys.len().min(usize::from(u16::MAX)) as u16;
+    let all = Keys::leading(keys.len());
     let idempotent = requests.iter().all(|request| request.idempotent);
     let changes = requests.iter().any(|request| request.effect.changes());
     let effect = if changes { Effect::ALWAYS } else { Effect::None };
     let mut request_of_all = Request::with_keys("MULTI", keys, 0).with_effect(effect);
-    request_of_all.keys = if requests.iter().all(|request| request.keys != Keys::Unknown) {
-        Keys::At { first: 0, count, step: 1 }
-    } else {
-        Keys::Unknown
-    };
+    request_of_all.keys =
+        if requests.iter().all(|request| request.keys != Keys::Unknown) { all } else { Keys::Unknown };
     request_of_all.idempotent = idempotent;
     request_of_all.counts_for_breaker = !dedicated;
     request_of_all.verb = Verb::Transaction(Box::new(Transaction { requests, dedicated }));

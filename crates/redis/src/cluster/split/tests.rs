@@ -15,7 +15,7 @@ fn request(name: &'static str, words: &[&str], keys: Keys) -> Request {
 }
 
 fn keyed(name: &'static str, keys: &[&str]) -> Request {
-    request(name, keys, Keys::At { first: 0, count: keys.len() as u16, step: 1 })
+    request(name, keys, Keys::leading(keys.len()))
 }
 
 fn cut(request: Request) -> Result<(Vec<Part>, Join)> {
@@ -77,7 +77,7 @@ fn counts_are_added() {
 
 #[test]
 fn commands_for_all_nodes_are_sent_to_every_node() {
-    let asks = |name| cut(request(name, &[], Keys::At { first: 0, count: 0, step: 1 })).unwrap();
+    let asks = |name| cut(request(name, &[], Keys::NONE)).unwrap();
     for name in ["DBSIZE", "KEYS", "FLUSHALL", "FLUSHDB"] {
         assert_eq!(slots(&asks(name).0), FIRSTS.map(Some), "{name}");
     }
@@ -108,8 +108,7 @@ fn a_partly_applied_call_is_not_reported_as_not_applied() {
 
 #[test]
 fn a_page_comes_from_one_node_and_the_cursor_leads_on() {
-    let scan =
-        |cursor: &str| cut(request("SCAN", &[cursor, "COUNT", "5"], Keys::At { first: 0, count: 0, step: 1 })).unwrap();
+    let scan = |cursor: &str| cut(request("SCAN", &[cursor, "COUNT", "5"], Keys::NONE)).unwrap();
     let step = |cursor: &'static str| vec![Ok(Reply::Array(vec![Reply::text(cursor), text(&["k"])]))];
     let (mut cursor, mut asked) = (String::from("0"), Vec::new());
     loop {
@@ -130,7 +129,7 @@ fn a_page_comes_from_one_node_and_the_cursor_leads_on() {
 
 #[test]
 fn a_command_over_two_slots_is_rejected_with_advice() {
-    let pairs = Keys::At { first: 0, count: 2, step: 2 };
+    let pairs = Keys::at(0, 2, 2);
     for refused in [request("MSET", &["a", "1", "b", "2"], pairs), keyed("SINTER", &["a", "b"])] {
         let error = cut(refused).unwrap_err();
         assert_eq!(error.kind, Kind::Unsupported);
@@ -149,5 +148,5 @@ fn unknown_keys_are_guessed_at_their_common_positions() {
     assert_eq!(goes("EVAL", &["return 1", "0", "a"]), None);
     assert_eq!(goes("PUBLISH", &["a", "b"]), None);
     assert_eq!(goes("TIME", &[]), None);
-    assert_eq!(slots(&cut(request("INFO", &["server"], Keys::At { first: 0, count: 0, step: 1 })).unwrap().0), [None]);
+    assert_eq!(slots(&cut(request("INFO", &["server"], Keys::NONE)).unwrap().0), [None]);
 }
