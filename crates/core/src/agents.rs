@@ -3,6 +3,7 @@
 mod channel_buffer;
 mod clock_monitor;
 mod eviction;
+mod inbox_consumer;
 pub mod lock_release;
 pub mod presence;
 pub mod publish_denials;

@@ -15,8 +15,9 @@ use cinnabar_port::{Topology, error::Result};
 use parking_lot::Mutex;
 
 use self::sequencer::{Next, Sequencer};
-use super::channel_buffer::{
-    ChannelBuffer, Consumer, Item, Lookup, SingleFlight, deadline_in, retry_while_unavailable, spawn,
+use super::{
+    channel_buffer::{ChannelBuffer, Consumer, Item, Lookup, SingleFlight, deadline_in},
+    inbox_consumer::{InboxConsumer, continue_after_read, continue_when_drained},
 };
 use crate::{
     features::room::{self, History, Rooms},
@@ -71,7 +72,7 @@ impl RoomListener {
         let refresh = (store.status().topology == Topology::Cluster).then_some(REFRESH);
         buffer.open(refresh).await?;
         // From here on every message is received; those sent before are in the history.
-        let state = State { position: buffer.end(), sequencer: Sequencer::new(since), waiting: true };
+        let state = State { position: buffer.end(), sequencer: Sequencer::new(since), waiting: false };
         let this = Arc::new(Self { buffer, rooms, room, inbox, patience, state: Mutex::new(state) });
         let next = this.state.lock().sequencer.next();
         if let Next::History(since) = next {
@@ -94,45 +95,22 @@ impl RoomListener {
         HISTORIES.get((Arc::as_ptr(&self.buffer) as usize, since), position, now, read).await
     }
 
-    /// Reads the history and then continues.
-    fn catch_up(self: &Arc<Self>, since: u64) {
-        let this = Arc::downgrade(self);
-        spawn(async move {
-            let request = || async {
-                let this = this.upgrade().filter(|this| !this.inbox.is_ended())?;
-                Some(this.read(since).await)
-            };
-            let Some(history) = retry_while_unavailable(request).await else { return };
-            let Some(this) = this.upgrade() else { return };
-            match history {
-                Ok(history) => {
-                    this.learn(history);
-                    this.advance();
-                }
-                Err(error) => this.inbox.end(Some(error)),
-            }
-        });
-    }
-
     fn learn(&self, history: History) {
         let mut state = self.state.lock();
-        let State { sequencer, position, waiting } = &mut *state;
+        let State { sequencer, position, .. } = &mut *state;
         let next =
             self.buffer.find(*position, |text| room::number(text).filter(|number| sequencer.is_missing(*number)));
         sequencer.learn(history, self.buffer.end(), next);
-        *waiting = false;
+    }
+}
+
+impl InboxConsumer for RoomListener {
+    fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
     }
 
-    /// Continues when the inbox is empty.
-    fn wait_for_room(self: &Arc<Self>) {
-        let (this, inbox) = (Arc::downgrade(self), self.inbox.clone());
-        spawn(async move {
-            inbox.drained().await;
-            if let Some(this) = this.upgrade() {
-                this.state.lock().waiting = false;
-                this.advance();
-            }
-        });
+    fn stop_waiting(&self) {
+        self.state.lock().waiting = false;
     }
 }
 
@@ -151,7 +129,7 @@ impl Consumer for RoomListener {
                         Pushed::Ended => break,
                         Pushed::Full => {
                             state.waiting = true;
-                            self.wait_for_room();
+                            continue_when_drained(&self);
                         }
                     }
                 }
@@ -161,7 +139,8 @@ impl Consumer for RoomListener {
                 }
                 Next::History(since) => {
                     state.waiting = true;
-                    self.catch_up(since);
+                    let read = move |this: Arc<Self>| async move { this.read(since).await };
+                    continue_after_read(&self, read, Self::learn);
                 }
                 Next::Live => match self.buffer.at(state.position) {
                     Lookup::NotYet => break,

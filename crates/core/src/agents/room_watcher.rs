@@ -11,9 +11,8 @@ use cinnabar_port::error::Result;
 use parking_lot::Mutex;
 
 use super::{
-    channel_buffer::{
-        ChannelBuffer, Consumer, Item, Lookup, SingleFlight, deadline_in, retry_while_unavailable, spawn,
-    },
+    channel_buffer::{ChannelBuffer, Consumer, Item, Lookup, SingleFlight, deadline_in},
+    inbox_consumer::{InboxConsumer, continue_after_read, continue_when_drained},
     presence::SweepGuard,
 };
 use crate::{
@@ -76,7 +75,7 @@ impl RoomWatcher {
     ) -> Result<Arc<Self>> {
         let buffer = ChannelBuffer::of(store, rooms.changes_channel(&room)?);
         buffer.open(Some(REFRESH)).await?;
-        let state = State { position: buffer.end(), part: 0, all: None, lost: false, waiting: true };
+        let state = State { position: buffer.end(), part: 0, all: None, lost: false, waiting: false };
         let this = Arc::new(Self { buffer, rooms, room, inbox, patience, state: Mutex::new(state), _sweep: sweep });
         let (users, position) = this.read().await?;
         this.learn(users, position);
@@ -100,45 +99,14 @@ impl RoomWatcher {
 
     fn learn(&self, users: Bytes, position: u64) {
         let mut state = self.state.lock();
-        *state = State { position, part: 0, all: Some(users), lost: false, waiting: false };
-    }
-
-    fn read_again(self: &Arc<Self>) {
-        let this = Arc::downgrade(self);
-        spawn(async move {
-            let request = || async {
-                let this = this.upgrade().filter(|this| !this.inbox.is_ended())?;
-                Some(this.read().await)
-            };
-            let Some(users) = retry_while_unavailable(request).await else { return };
-            let Some(this) = this.upgrade() else { return };
-            match users {
-                Ok((users, position)) => {
-                    this.learn(users, position);
-                    this.advance();
-                }
-                Err(error) => this.inbox.end(Some(error)),
-            }
-        });
-    }
-
-    /// Continues when the inbox is empty.
-    fn wait_for_room(self: &Arc<Self>) {
-        let (this, inbox) = (Arc::downgrade(self), self.inbox.clone());
-        spawn(async move {
-            inbox.drained().await;
-            if let Some(this) = this.upgrade() {
-                this.state.lock().waiting = false;
-                this.advance();
-            }
-        });
+        (state.position, state.part, state.all, state.lost) = (position, 0, Some(users), false);
     }
 
     /// Pushes into the inbox; returns whether that was possible.
     fn offer(self: &Arc<Self>, state: &mut State, name: Bytes, text: Bytes) -> bool {
         match self.inbox.push(Entry { text, label: Label::Name(name) }) {
             Pushed::Queued => return true,
-            Pushed::Full => self.wait_for_room(),
+            Pushed::Full => continue_when_drained(self),
             Pushed::Ended => {}
         }
         state.waiting = true;
@@ -159,6 +127,16 @@ impl RoomWatcher {
     }
 }
 
+impl InboxConsumer for RoomWatcher {
+    fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    fn stop_waiting(&self) {
+        self.state.lock().waiting = false;
+    }
+}
+
 impl Consumer for RoomWatcher {
     fn advance(self: Arc<Self>) {
         let mut state = self.state.lock();
@@ -171,7 +149,8 @@ impl Consumer for RoomWatcher {
             }
             if state.lost {
                 state.waiting = true;
-                self.read_again();
+                let read = |this: Arc<Self>| async move { this.read().await };
+                continue_after_read(&self, read, |this, (users, position)| this.learn(users, position));
                 continue;
             }
             match self.buffer.at(state.position) {
