@@ -3,7 +3,7 @@
 const { argumentError } = require('./error.js')
 const { describeNumber } = require('./options.js')
 
-// A hundred years, as in crates/core/src/features/ttl.rs.
+// A hundred years, as in crates/port/src/number.rs.
 const LONGEST = 3_155_760_000
 
 /** Throws unless it is a valid ttl in seconds. For ttls that are used only after the caller's own function has run. */

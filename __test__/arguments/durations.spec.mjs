@@ -11,10 +11,10 @@ import { optionTable } from '../support/option-table.mjs'
 import { declarations } from '../support/types.mjs'
 
 const VALUES = [0, -1, NaN, Infinity, 0.5, 2 ** 31 - 1, 2 ** 31, Number.MAX_SAFE_INTEGER, '5']
-const CENTURY_MS = 3_153_600_000_000
 const DECADE_MS = 315_619_200_000
 const YEAR_MS = 31_622_400_000
 const YEARS = 3_155_760_000
+const CENTURY_MS = YEARS * 1000
 const DAY_MS = 86_400_000
 const LAST = 253_370_764_799_999
 
@@ -67,8 +67,8 @@ const TIMES = (s) => ({
   'extendLock ttlSeconds': seconds((v) => s.locks.extendLock('l', 'token', v)),
   'rooms leaseMs': ms(100, 3_600_000, (v) => new RealtimeDataManager(s, { leaseMs: v })),
   'queue leaseMs': whole(100, 3_600_000, (v) => s.queue('q', { leaseMs: v })),
-  'keep.done.ageSeconds': ms(0.001, 3_153_600_000, (v) => s.queue('q', { keep: { done: { ageSeconds: v } } })),
-  'keep.dead.ageSeconds': ms(0.001, 3_153_600_000, (v) => s.queue('q', { keep: { dead: { ageSeconds: v } } })),
+  'keep.done.ageSeconds': ms(0.001, YEARS, (v) => s.queue('q', { keep: { done: { ageSeconds: v } } })),
+  'keep.dead.ageSeconds': ms(0.001, YEARS, (v) => s.queue('q', { keep: { dead: { ageSeconds: v } } })),
   delay: ms(0, DECADE_MS, (v) => s.queue('q').add('j', 1, { delay: v })),
   backoff: ms(0, DECADE_MS, (v) => s.queue('q').add('j', 1, { backoff: v })),
   'backoff.delayMs': ms(0, DECADE_MS, (v) => s.queue('q').add('j', 1, { backoff: { delayMs: v } })),

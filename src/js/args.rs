@@ -4,7 +4,7 @@ use std::{ffi::CStr, mem::MaybeUninit, ops::RangeInclusive, ptr, time::Duration}
 
 use cinnabar_port::{
     error::{Error, Result},
-    number::{MAX_SAFE_INTEGER, to_js_string},
+    number::{LONGEST_SECONDS, MAX_SAFE_INTEGER, to_js_string},
     random,
 };
 use napi::sys::{self, ValueType};
@@ -12,10 +12,10 @@ use ring::digest::{SHA256, digest};
 
 use super::node_api::{Js, Value};
 
-/// A hundred years of 365 days.
-pub const LONGEST_MS: u64 = 3_153_600_000_000;
+/// The longest time in milliseconds.
+pub const LONGEST_MS: u64 = LONGEST_SECONDS * 1000;
 /// The same in seconds, and a millisecond.
-pub const SECONDS: RangeInclusive<f64> = 0.001..=3_153_600_000.0;
+pub const SECONDS: RangeInclusive<f64> = 0.001..=LONGEST_SECONDS as f64;
 /// In bytes: the length of nearly every key and most values. Longer strings need a second call.
 const TYPICAL_LENGTH: usize = 1024;
 /// Precedes the hash of a string that UTF-8 cannot encode. In a caller's string that begins so, `=` is inserted.

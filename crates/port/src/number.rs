@@ -3,6 +3,10 @@
 /// The largest integer up to which JavaScript represents all exactly: `Number.MAX_SAFE_INTEGER`.
 pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
+/// The longest time that is accepted anywhere, in seconds: a hundred years. Every clock can hold it, and as milliseconds it is exact also
+/// when a script adds it to a clock. `lib/ttl.js` has the same.
+pub const LONGEST_SECONDS: u64 = 3_155_760_000;
+
 /// What `Number.isSafeInteger(number)` returns.
 pub fn is_safe_integer(number: f64) -> bool {
     number.fract() == 0.0 && number.abs() <= MAX_SAFE_INTEGER as f64

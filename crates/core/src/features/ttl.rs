@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use cinnabar_port::{
     error::{Error, Result},
-    number::to_js_string,
+    number::{LONGEST_SECONDS, to_js_string},
 };
 
-/// The longest ttl: a hundred years in seconds, which is still exact when a script adds it to a clock.
-pub const MAX_SECONDS: f64 = 100.0 * 365.25 * 86_400.0;
+/// The longest ttl in seconds.
+pub const MAX_SECONDS: f64 = LONGEST_SECONDS as f64;
 
 /// Returns a ttl of so many seconds, rounded up to whole milliseconds.
 ///

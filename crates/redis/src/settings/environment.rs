@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, str::FromStr, time::Duration};
 
-use cinnabar_port::error::{Error, Result};
+use cinnabar_port::{
+    error::{Error, Result},
+    number::LONGEST_SECONDS,
+};
 
 /// The variables of the environment.
 pub struct Environment(pub HashMap<String, String>);
@@ -67,8 +70,7 @@ impl Environment {
 const LIKELY_MS: f64 = 1000.0;
 /// The resolution of timers.
 const SHORTEST: Duration = Duration::from_millis(1);
-/// 100 years: more than that cannot be added to every clock.
-const LONGEST: Duration = Duration::from_secs(3_153_600_000);
+const LONGEST: Duration = Duration::from_secs(LONGEST_SECONDS);
 
 /// Removes surrounding quotes of the same kind.
 pub fn unquoted(text: &str) -> &str {

@@ -1,7 +1,9 @@
 //! Sessions by user and by tag: lists them, and drops them together.
 
 use bytes::Bytes;
-use cinnabar_port::{Call, Effect, Merge, Reply, Request, Step, error::Result, random, script};
+use cinnabar_port::{
+    Call, Effect, Merge, Reply, Request, Step, error::Result, number::LONGEST_SECONDS, random, script,
+};
 use ring::digest::{SHA256, digest};
 
 use super::{
@@ -25,8 +27,8 @@ const EPOCH_TTL_MS: &[u8] = b"600000";
 pub const COUNTER_TTL_MS: &[u8] = b"86400000";
 /// How many sessions are deleted in one round.
 const DELETE_SIZE: usize = 256;
-/// A hundred years in milliseconds, for a value without a ttl.
-const NO_TTL_MS: i64 = 3_155_760_000_000;
+/// For a value without a ttl.
+const NO_TTL_MS: i64 = LONGEST_SECONDS as i64 * 1000;
 
 /// A session of a user.
 #[derive(Debug, Clone, PartialEq)]

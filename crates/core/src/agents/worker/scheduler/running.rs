@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cinnabar_port::random;
+use cinnabar_port::{number::LONGEST_SECONDS, random};
 use tokio::time::Instant;
 
 use super::{Scheduler, polling::FINAL_REPORTS};
@@ -11,9 +11,6 @@ use crate::{
     agents::worker::{EndReason, Failure, Notice, backoff},
     features::queue::{Backoff, Finish, JobLease, Leased, Outcome},
 };
-
-/// A century: no timeout needs more, and an `Instant` has a limit.
-const LONGEST: Duration = Duration::from_secs(3_153_600_000);
 
 /// A running job.
 pub struct Running {
@@ -47,7 +44,7 @@ impl Running {
             began: now,
             start_reported,
             exclusive: job.exclusive,
-            ends: now + job.timeout.min(LONGEST),
+            ends: now + job.timeout.min(Duration::from_secs(LONGEST_SECONDS)),
             owned: true,
         }
     }
