@@ -43,7 +43,9 @@ class Events {
     this.#open = open
     this.#scopeOf = scopeOf
     this.#pendingResults = pendingResults
-    this.#logError = logOnce(`queue ${queue}`)
+    let log
+    // Only the native side checks the name, and one that is no string may not be convertible to one.
+    this.#logError = (error) => (log ??= logOnce(`queue ${queue}`))(error)
   }
 
   add(event, listener, once) {

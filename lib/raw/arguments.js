@@ -30,7 +30,7 @@ function takes(...parameters) {
     if (rest === undefined) return wire
     const more = flatten(args.slice(fixed.length))
     if (more.length < least) throw argumentError(`at least one ${rest} is required`)
-    for (const value of more) wire.push(word(value, rest))
+    for (let at = 0; at < more.length; at++) wire.push(word(more[at], rest, at))
     return wire
   }
 }
@@ -58,11 +58,15 @@ function withinCount(args, names) {
   throw argumentError(`it takes ${expected}, got ${names.length + extra + 1} arguments`)
 }
 
-/** A string, a finite number or bytes. */
-function word(value, name) {
+/** A string, a finite number or bytes; of several, the one at this index. */
+function word(value, name, at) {
   if (typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))) return value
   if (types.isUint8Array(value)) return value
-  throw argumentError(`${name} must be a string, a finite number or a Uint8Array, got ${describe(value)}`)
+  throw argumentError(`${indexed(name, at)} must be a string, a finite number or a Uint8Array, got ${describe(value)}`)
+}
+
+function indexed(name, at) {
+  return at === undefined ? name : `${name}[${at}]`
 }
 
 /** A whole number. */
@@ -90,10 +94,10 @@ function natural(value, name) {
   return value
 }
 
-/** A score in the form that Redis takes. */
-function score(value, name) {
+/** A score in the form that Redis takes; of several, the one at this index. */
+function score(value, name, at) {
   if (typeof value === 'number' && !Number.isNaN(value)) return infinityAsText(value)
-  throw argumentError(`${name} must be a number, got ${describe(value)}`)
+  throw argumentError(`${indexed(name, at)} must be a number, got ${describe(value)}`)
 }
 
 /** A bound of a range of scores. */

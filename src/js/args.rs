@@ -42,11 +42,13 @@ impl ShortText {
         let mut length = 0;
         // SAFETY: the buffer has the length that is passed; Node-API writes at most that, with a NUL at the end.
         let status = unsafe {
-            sys::napi_get_value_string_utf8(self.0, value, buffer.as_mut_ptr().cast(), TYPICAL_LENGTH, &mut length)
+            sys::napi_get_value_string_utf8(js.0, value, self.0.as_mut_ptr().cast(), TYPICAL_LENGTH, &mut length)
         };
         if status != sys::Status::napi_ok {
-            return Err(self.type_error(value, name, "a string"));
+            return Err(());
         }
+        // SAFETY: Node-API has just written that many.
+        let bytes = unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast::<u8>(), length) };
         // A character may take 4 bytes, so a string that was cut off fills all but the last 4.
         Ok((length < TYPICAL_LENGTH - 4).then_some(bytes))
     }
@@ -166,7 +168,7 @@ impl Js {
         match self.get(options, name) {
             Ok(value) if self.kind(value) == ValueType::napi_undefined => Ok(None),
             Ok(value) => Ok(Some(value).filter(|_| self.owns(options, name))),
-            Err(_) => Err(Error::argument(format!("reading the option {} threw", name.to_string_lossy()))),
+            Err(_) => Err(Error::argument(format!("{} could not be read", name.to_string_lossy()))),
         }
     }
 
@@ -180,6 +182,12 @@ impl Js {
         let items = self.elements(value, name)?.into_iter().enumerate();
         // The name of an element is only built for an error.
         items.map(|(at, item)| read(self, item, name).or_else(|_| read(self, item, &format!("{name}[{at}]")))).collect()
+    }
+
+    /// Returns the elements of an array of objects converted by `read`, whose errors begin with the name of a part of one.
+    pub fn each_part<T>(self, value: Value, name: &str, read: impl Fn(Value) -> Result<T>) -> Result<Vec<T>> {
+        let items = self.elements(value, name)?.into_iter().enumerate();
+        items.map(|(at, item)| read(item).map_err(|error| error.in_element(name, at))).collect()
     }
 
     /// Returns the elements of an array.

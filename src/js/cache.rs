@@ -66,9 +66,7 @@ impl Cache {
     #[napi]
     pub fn get_many(&self, env: Env, keys: Unknown) -> RawValue {
         let js = Js(env.raw());
-        let keys = js.elements(keys.raw(), "keys");
-        let keys =
-            keys.and_then(|keys| keys.into_iter().map(|key| js.any_text(key, "keys")).collect::<Result<Vec<_>>>());
+        let keys = js.each(keys.raw(), "keys", Js::any_text);
         let count = keys.as_ref().map_or(0, Vec::len);
         self.core.submit(env, self.reading(Empty::Nulls(count)), |_| {
             Ok(self.cache.get_many(&keys?).map(|values| Output::List(values.into_iter().map(json).collect())))
@@ -89,13 +87,13 @@ impl Cache {
     #[napi]
     pub fn set_many(&self, env: Env, entries: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
-            let entries = js.elements(entries.raw(), "entries")?.into_iter().map(|entry| {
+            let entries = js.each_part(entries.raw(), "entries", |entry| {
                 let part = |name| js.option(entry, name).map(|value| value.unwrap_or_else(|| js.undefined()));
                 let key = js.any_text(part(c"key")?, "key")?;
                 let value = self.core.environment().stringify(js, part(c"value")?, "value")?;
                 Ok((key, value, entry_options(js, entry)?))
-            });
-            self.cache.set_many(entries.collect::<Result<_>>()?)
+            })?;
+            self.cache.set_many(entries)
         })
     }
 

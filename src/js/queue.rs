@@ -97,11 +97,10 @@ impl Queue {
     #[napi]
     pub fn add_many(&self, env: Env, jobs: Unknown) -> RawValue {
         self.core.submit(env, plain("ADD JOBS"), |js| {
-            let jobs = js.elements(jobs.raw(), "jobs")?.into_iter().map(|job| {
+            let jobs = js.each_part(jobs.raw(), "jobs", |job| {
                 let field = |name| js.option(job, name).map(|value| value.unwrap_or_else(|| js.undefined()));
                 self.job(js, field(c"name")?, field(c"data")?, job)
-            });
-            let jobs = jobs.collect::<Result<Vec<_>>>()?;
+            })?;
             let (store, queue) = (self.core.open_store(js)?.store().clone(), self.queue.clone());
             Ok(self.queue.add_many(jobs)?.map(move |added| {
                 let published = added.iter().fold(Published::default(), |all, added| all.and(added.published));

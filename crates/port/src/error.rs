@@ -194,6 +194,14 @@ impl Error {
         Self::new(Kind::InvalidArgument, message)
     }
 
+    /// Names the element of a list whose part this invalid argument is: `ttl must be …` becomes `entries[3].ttl must be …`.
+    pub fn in_element(self, list: &str, at: usize) -> Self {
+        match self.kind {
+            Kind::InvalidArgument => Self { message: format!("{list}[{at}].{}", self.message).into(), ..self },
+            _ => self,
+        }
+    }
+
     /// Creates an error for invalid options or environment variables.
     pub fn settings(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::InvalidSettings, message)

@@ -205,9 +205,9 @@ impl Cache {
 
     /// Stores several entries. An error after a partial success lists those that are known to be stored.
     pub fn set_many(&self, entries: Vec<(String, String, EntryOptions)>) -> Result<Call<()>> {
-        let calls = entries.into_iter().map(|(name, json, entry)| {
+        let calls = entries.into_iter().enumerate().map(|(at, (name, json, entry))| {
             let effect = Effect::Names([name.clone()].into(), |_, _| Some(true));
-            self.store(&name, json, entry, effect)
+            self.store(&name, json, entry, effect).map_err(|error| error.in_element("entries", at))
         });
         Ok(Call::join_all(calls.collect::<Result<Vec<_>>>()?).map(|_| ()))
     }

@@ -35,7 +35,8 @@ impl Queue {
     /// # Errors
     /// Those of `add`; then nothing was added.
     pub fn add_many(&self, jobs: Vec<NewJob>) -> Result<Call<Vec<Added>>> {
-        let all = jobs.into_iter().map(|job| self.adding(job)).collect::<Result<Vec<_>>>()?;
+        let adding = |(at, job)| self.adding(job).map_err(|error| error.in_element("jobs", at));
+        let all = jobs.into_iter().enumerate().map(adding).collect::<Result<Vec<_>>>()?;
         let mut runs = Vec::new();
         let (mut first, mut bytes) = (0, 0);
         for (at, adding) in all.iter().enumerate() {
