@@ -1,7 +1,8 @@
 //! The driver fred: one client of the crate fred for each connection, which never connects again and sends nothing twice.
 //!
 //! fred cannot say which bytes were written, so every command that was passed to it counts as sent. It says nothing of a reply
-//! before all of it has arrived. What it takes for messages is kept from it (`shape.rs`).
+//! before all of it has arrived. What it takes for messages is kept from it (`shape.rs`), and replies that it may give to the
+//! wrong commands are held back (`arrivals.rs`).
 
 mod arrivals;
 mod connect;
