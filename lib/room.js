@@ -10,9 +10,12 @@ const { ownOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { listenTo } = require('./room/listen.js')
 const { Membership } = require('./room/membership.js')
+const { optionNames, readArguments } = require('./room/options.js')
 const { watchRoom } = require('./room/watch.js')
 
 const OPTIONS = Object.keys(names.rooms)
+const WATCH_OPTIONS = optionNames()
+const LISTEN_OPTIONS = optionNames('since', 'onGap')
 
 /** Rooms: their members, their recent messages and new messages. */
 class RealtimeDataManager extends Limitable {
@@ -59,7 +62,8 @@ class RealtimeDataManager extends Limitable {
   }
 
   async watch(roomId, handler, options) {
-    return this.#open('watch', roomId, () => watchRoom(this.#native, roomId, handler, options))
+    const [rooms, read] = readArguments(this, handler, options, WATCH_OPTIONS)
+    return rooms.#open('watch', roomId, () => watchRoom(rooms.#native, roomId, handler, read))
   }
 
   send(roomId, message) {
@@ -67,7 +71,8 @@ class RealtimeDataManager extends Limitable {
   }
 
   async listen(roomId, handler, options) {
-    return this.#open('listen', roomId, () => listenTo(this.#native, roomId, handler, options))
+    const [rooms, read] = readArguments(this, handler, options, LISTEN_OPTIONS)
+    return rooms.#open('listen', roomId, () => listenTo(rooms.#native, roomId, handler, read))
   }
 
   // Opens a subscription, which hot reload closes when its module is evaluated again.

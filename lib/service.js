@@ -15,7 +15,7 @@ const { DistributedLock } = require('./lock.js')
 const { isLazy, nativeOf, nativeWithin, registerService, storeIdOf } = require('./native-service.js')
 const names = require('./option-names.js')
 const { assertMilliseconds, describe, ownOptions, readOptions } = require('./options.js')
-const { PUBLISH_OPTIONS, subscribeTo } = require('./pubsub.js')
+const { PUBLISH_OPTIONS, readSubscribe, subscribeTo } = require('./pubsub.js')
 const { JobQueue } = require('./queue.js')
 const { queueOptionsOf } = require('./queue/options.js')
 const { ClientParts, RawClient } = require('./raw.js')
@@ -137,12 +137,13 @@ class RedisService extends Limitable {
 
   async subscribe(channel, handler, options) {
     const found = evaluation()
-    const limits = limitsOf(this)
+    const [service, read] = readSubscribe(this, handler, options)
+    const limits = limitsOf(service)
     throwIfAborted(limits)
-    const native = this.#nativeOrRejecting()
+    const native = service.#nativeOrRejecting()
     const subscription = await undoIfAborted(
       limits,
-      () => subscribeTo(native, channel, handler, options),
+      () => subscribeTo(native, channel, handler, read),
       (subscription) => subscription.close(),
     )
     if (found) register(found, `to ${channel} of ${storeIdOf(native)}`, () => subscription.close().catch(() => {}))

@@ -36,8 +36,10 @@ export interface PublishOptions extends CallLimits {
   sharded?: boolean
 }
 
-/** Options of `subscribe`, with a handler or without. */
-export interface StreamOptions {
+/**
+ * Options of `subscribe`, with a handler or without. `signal` and `timeoutMs` limit the opening; what is open is ended by `close()`.
+ */
+export interface StreamOptions extends CallLimits {
   /** Whether every message is delivered as a `Buffer`, unparsed. Default `false`: only messages that are not valid UTF-8 are. */
   buffers?: boolean
   /** Whether the channel is a glob: `*`, `?`, `[a-z]`. Default `false`. */

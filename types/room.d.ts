@@ -71,8 +71,8 @@ export interface RoomChange<T extends object = Record<string, unknown>> {
   user: RoomUser<T> | InvalidRoomUser
 }
 
-/** Options of `watch` with a handler. */
-export interface WatchOptions {
+/** Options of `watch` with a handler. `signal` and `timeoutMs` limit the opening; what is open is ended by `close()`. */
+export interface WatchOptions extends CallLimits {
   /** Called when the watch has ended by itself, because the room's key holds another type of value. Default: one line of `console.error`. */
   onError?: (error: CinnabarError) => void
 }
@@ -91,8 +91,8 @@ export interface RoomWatchStream<T extends object = Record<string, unknown>> ext
   [Symbol.asyncIterator](): AsyncIterableIterator<RoomChange<T>>
 }
 
-/** Options of `listen` without a handler. */
-export interface ListenStreamOptions {
+/** Options of `listen` without a handler. `signal` and `timeoutMs` limit the opening; what is open is ended by `close()`. */
+export interface ListenStreamOptions extends CallLimits {
   /**
    * The number of the last message that is known already; messages sent after it are delivered first. `0` delivers all stored ones.
    * Default: only messages sent from now on.
@@ -197,7 +197,7 @@ export interface RealtimeDataManager {
     options?: WatchOptions,
   ): Promise<RoomWatch<T>>
   /** Returns the changes as an async iterable. */
-  watch<T extends object = Record<string, unknown>>(roomId: string): Promise<RoomWatchStream<T>>
+  watch<T extends object = Record<string, unknown>>(roomId: string, options?: CallLimits): Promise<RoomWatchStream<T>>
   /**
    * Stores a message as `storeMessage` does, numbers it, and sends it to all listeners; returns its number, `seq`. At most 1 MiB as
    * JSON. The first number of a room is the time in microseconds, each further one is one greater. After `E_MAYBE_APPLIED` the message

@@ -699,3 +699,12 @@ export function errors(error: unknown): ErrorCode | undefined {
   void [retryable, cause, done, new CinnabarError('held', { code: 'E_LOCK_HELD', retryable: true })]
   return error.code
 }
+
+export async function opensWithin(service: RedisService, signal: AbortSignal): Promise<void> {
+  await (await service.subscribe('channel', () => {}, { signal, timeoutMs: 100 })).close()
+  await (await service.subscribe('channel', { signal, timeoutMs: 100, buffers: true })).close()
+  await (await service.rooms.listen('room', () => {}, { signal, timeoutMs: 100 })).close()
+  await (await service.rooms.listen('room', { signal, since: 0 })).close()
+  await (await service.rooms.watch('room', () => {}, { signal, timeoutMs: 100 })).close()
+  await (await service.rooms.watch('room', { signal, timeoutMs: 100 })).close()
+}

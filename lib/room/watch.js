@@ -4,14 +4,12 @@ const { Delivery } = require('../pubsub/delivery.js')
 const { logOnce, safeCallback } = require('../pubsub/safe-callback.js')
 const { Stream } = require('../pubsub/stream.js')
 const { Subscription } = require('../pubsub/subscription.js')
-const { readArguments } = require('./options.js')
 
 /**
  * Watches the members of a room. With a handler, it is called for each change; without one, the watch is an async iterable of
  * changes. Resolves once the current members are known.
  */
-async function watchRoom(native, roomId, handler, options) {
-  const { streams, onError } = readArguments(handler, options, [])
+async function watchRoom(native, roomId, handler, { streams, onError }) {
   const users = new Users()
   return streams ? watchStream(native, roomId, users) : watchWith(native, roomId, users, handler, onError)
 }
