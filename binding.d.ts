@@ -290,14 +290,28 @@ export declare class Service {
 
 /** Sessions of one service. */
 export declare class Sessions {
-  /** Takes `{ prefix, ttl, rolling }`. */
+  /** Takes `{ prefix, ttl, rolling, tokens, cookie: { name, path, domain, secure, sameSite, partitioned } }`. */
   constructor(service: Service, options: unknown)
   /** Returns the same object with limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Sessions
   /** Creates a session; returns its id. */
   create(user: unknown, data: unknown, options: unknown): RawValue
+  /** Creates a session of which only the hash of its token is stored; returns the token. */
+  issue(user: unknown, data: unknown, options: unknown): RawValue
+  /**
+   * The value of the `Set-Cookie` header that gives this token, of a session with so many seconds to live, to the browser; or
+   * removes the cookie if the token is null.
+   */
+  setCookie(token: string | undefined | null, seconds: number): string
   /** Returns the session, or null. */
   get(id: unknown): RawValue
+  /**
+   * The session for a request, or null: `{ session, token, renewed, ttlMs }`. `token` is null unless that of the request has been
+   * rotated.
+   */
+  open(token: unknown): RawValue
+  /** Gives a session another token; returns it, or null. */
+  rotate(token: unknown, graceSeconds: unknown): RawValue
   /** Merges changes; false if there is no such session. */
   update(id: unknown, changes: unknown): RawValue
   /** Deletes it; returns how many keys were deleted. */
@@ -316,8 +330,8 @@ export declare class Sessions {
   invalidateToken(token: unknown): RawValue
   /** The ids of a user's sessions. */
   list(user: unknown): RawValue
-  /** A user's sessions without their ids: `[{ publicId, ttlMs, session }]`. */
-  describe(user: unknown): RawValue
+  /** A user's sessions without their ids: `[{ publicId, ttlMs, current, session }]`. `current` is the id or token of one, or null. */
+  describe(user: unknown, current: unknown): RawValue
   /** Deletes the session of a user with this public id; returns how many keys were deleted. */
   destroyOf(user: unknown, publicId: unknown): RawValue
   /** Reads a token from the cache: `{ hash, user, stamp }`. `loading` says that a load for it is running in this process. */

@@ -8,14 +8,18 @@ const { featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const names = require('./option-names.js')
-const { assertFunction, describe, ownOptions } = require('./options.js')
+const { assertFunction, describe, readOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
+const { RequestSession } = require('./session/handle.js')
+const { SessionCookie, cookieOptions } = require('./session/cookie.js')
+const { isCrossSiteWrite } = require('./session/cross-site.js')
+const { withSession } = require('./session/with-session.js')
 const { tokenOf } = require('./session/request-token.js')
 const { idsOf } = require('./session/user-ids.js')
 const { singleFlightOf } = require('./single-flight.js')
 const { assertTtl } = require('./ttl.js')
 
-const OPTIONS = Object.keys(names.sessions)
+const SESSION_OPTIONS = { ...names.sessions, trustedOrigins: true }
 const CREATE_OPTIONS = Object.keys(names.createSession)
 const VALIDATE_OPTIONS = ['load', 'ttl', 'cookie', 'userId']
 const REQUEST_OPTIONS = ['cookie']
@@ -25,12 +29,15 @@ const DESCRIBE_OPTIONS = ['current']
 class SessionManager extends Limitable {
   constructor(service, options) {
     super(service, () => {
-      const own = ownOptions(options, OPTIONS)
-      const { prefix = defaultPrefixes.sessions } = own
+      const own = readOptions(options, SESSION_OPTIONS)
+      const { prefix = defaultPrefixes.sessions, trustedOrigins = [] } = own
+      assertOrigins(trustedOrigins)
       const make = (native) => {
-        const sessions = new binding.Sessions(native, own)
+        const cookie = cookieOptions(own.cookie)
+        const sessions = new binding.Sessions(native, { __proto__: null, ...own, cookie })
         claimPrefix(native, 'sessions', prefix)
-        return { native: sessions, singleFlight: singleFlightOf(native, `session ${prefix}`) }
+        const singleFlight = singleFlightOf(native, `session ${prefix}`)
+        return { native: sessions, singleFlight, trustedOrigins, cookie, ttl: own.ttl ?? 86_400 }
       }
       // The store's errors that callers did not get, and the validations that used `load` alone.
       return featureOn(service, make, { errors: 0, fallbacks: 0 })
@@ -70,6 +77,20 @@ class SessionManager extends Limitable {
     return id === null ? null : sessions.#native.get(id)
   }
 
+  async fromRequest(request, options) {
+    const [sessions] = readCall(this, options, [])
+    const native = sessions.#native
+    const { cookie, ttl, trustedOrigins } = partsOf(this).made
+    const token = tokenOf(request, cookie.name)
+    const crossSite = isCrossSiteWrite(request, trustedOrigins)
+    const opened = token === null || crossSite ? null : await native.open(token)
+    return new RequestSession(native, new SessionCookie(native, cookie, ttl), { token, opened, crossSite })
+  }
+
+  withSession(handler, options) {
+    return withSession(this, handler, options)
+  }
+
   updateSession(id, changes) {
     const error = userIdError('changes', changes)
     return error ? Promise.reject(error) : this.#native.update(id, changes)
@@ -105,13 +126,12 @@ class SessionManager extends Limitable {
     if (typeof current !== 'string' && current !== undefined && current !== null) {
       throw argumentError(`current must be the id of a session, got ${describe(current)}`)
     }
-    const described = await sessions.#native.describe(userId)
-    const currentPublicId = typeof current === 'string' ? publicIdOf(current) : undefined
-    return described.map(({ publicId, ttlMs, session }) => ({
+    const described = await sessions.#native.describe(userId, current)
+    return described.map(({ publicId, ttlMs, current, session }) => ({
       publicId,
       session,
       ttl: Math.ceil(ttlMs / 1000),
-      current: publicId === currentPublicId,
+      current,
     }))
   }
 
@@ -251,6 +271,13 @@ function idsForAll(load, user, userIds, own) {
   return [...ids]
 }
 
+function assertOrigins(origins) {
+  if (origins === '*') return
+  const isOrigin = (origin) => typeof origin === 'string' && /^[a-z][a-z0-9+.-]*:\/\/[^/]+$/.test(origin)
+  if (Array.isArray(origins) && origins.every(isOrigin)) return
+  throw argumentError("trustedOrigins must be '*' or origins, such as ['https://app.example.com']")
+}
+
 // JSON writes these values as null or not at all, which would mean a session without a user.
 function userIdError(what, data) {
   let userId
@@ -262,12 +289,6 @@ function userIdError(what, data) {
   const isLost = typeof userId === 'number' ? !Number.isFinite(userId) : ['function', 'symbol'].includes(typeof userId)
   if (!isLost) return undefined
   return argumentError(`${what}.userId must be a non-empty string, a whole number or null, not ${describe(userId)}`)
-}
-
-// The public id of a session, computed as the addon does. The session id itself is a credential and must not be shown.
-function publicIdOf(id) {
-  const { createHash } = require('node:crypto')
-  return createHash('sha256').update(`the public id of session ${id}`).digest('hex').slice(0, 32)
 }
 
 module.exports = { SessionManager }

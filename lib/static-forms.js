@@ -1,7 +1,7 @@
 'use strict'
 
 // Methods that return a value instead of a promise, and so throw instead of rejecting.
-const SYNCHRONOUS = new Set(['stats', 'keyFor', 'with'])
+const SYNCHRONOUS = new Set(['stats', 'keyFor', 'with', 'withSession', 'setCookie'])
 
 /** Adds a static form of each method to a class. It is called on the instance that `instance()` returns at call time. */
 function addStaticForms(Class, instance) {

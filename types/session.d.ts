@@ -18,6 +18,38 @@ export interface SessionManagerOptions {
   ttl?: number
   /** Whether reading a session renews its ttl. Default `false`. */
   rolling?: boolean
+  /**
+   * Whether new sessions have a token, of which only the SHA-256 is stored, so that a copy of the store gives no access. Default
+   * `'plain'`: `createSession` returns an id, stored as part of the key. Sessions that `signIn` creates have a token in any case, and every
+   * method accepts tokens as ids. With `'hashed'`, `createSession` returns a token too, and sessions under an id are not found.
+   */
+  tokens?: 'plain' | 'hashed'
+  /** The cookie that `fromRequest` reads and `commit` sets. */
+  cookie?: SessionCookieOptions
+  /**
+   * Origins of other sites, such as `'https://app.example.com'`, that may send requests other than GET, HEAD and OPTIONS with the cookie of
+   * a user; `'*'` for all. Default `[]`: such requests are refused, since they may be forged.
+   */
+  trustedOrigins?: readonly string[] | '*'
+}
+
+/** The attributes of a session's cookie. It is always `HttpOnly`, and its `Max-Age` is the session's ttl. */
+export interface SessionCookieOptions {
+  /**
+   * Its name. Without one it is `'__Host-session'`, which browsers accept only from the host itself and over TLS; `'session'` if that is
+   * impossible with the other attributes.
+   */
+  name?: string
+  /** The path under which browsers send it. Default `'/'`. */
+  path?: string
+  /** The domain with whose hosts it is shared. Default: none, so that only its own host gets it. */
+  domain?: string
+  /** Whether browsers send it over TLS only. It is `true` if not set, but `false` if `NODE_ENV` is `development` or `test`. */
+  secure?: boolean
+  /** Whether browsers send it with requests from other sites. Default `'lax'`: only if the user follows a link. */
+  sameSite?: 'strict' | 'lax' | 'none'
+  /** Whether browsers keep it apart for each site that embeds this one. Default `false`. */
+  partitioned?: boolean
 }
 
 /** The fields that `createSession` adds to a session. */
@@ -183,6 +215,30 @@ export interface SessionManager<Data extends object = KnownSessionData> extends 
    */
   getSession(request: SessionRequest, options?: TokenOptions): Promise<Session<Data> | null>
   /**
+   * Returns the session of a request, by its cookie or `Authorization: Bearer …`, with or without a user signed in. Whatever a client sends,
+   * it is at worst no session.
+   *
+   * @example
+   * const session = await sessions.fromRequest(request)
+   * if (session.userId === null) return new Response('Sign in first.', { status: 401 })
+   */
+  fromRequest(request: SessionRequest, options?: CallLimits): Promise<RequestSession<Data>>
+  /**
+   * Returns a handler of fetch requests that passes the session to yours and commits your response. A request from another site that
+   * may change something gets status 403; with `required`, one without a session gets 401. While the server cannot be reached, the status is
+   * 503. These responses are `application/problem+json`.
+   *
+   * @example
+   * export const POST = sessions.withSession(async (request, session) => {
+   *   await session.update({ theme: 'dark' })
+   *   return Response.json(session)
+   * }, { required: true })
+   */
+  withSession<R extends SessionRequest, Rest extends unknown[]>(
+    handler: (request: R, session: RequestSession<Data>, ...rest: Rest) => Response | Promise<Response>,
+    options?: { required?: boolean },
+  ): (request: R, ...rest: Rest) => Promise<Response>
+  /**
    * Merges `changes` into the session, field by field, and renews its ttl to the one given to `createSession` or `storeSession`,
    * whatever this manager's own `ttl`. Concurrent updates of different fields are all applied; other fields keep their bytes. Returns
    * `false` if the session does not exist: an update never recreates it.
@@ -215,7 +271,7 @@ export interface SessionManager<Data extends object = KnownSessionData> extends 
    */
   invalidateUser(userId: string | number): Promise<number>
   /**
-   * Returns the ids of a user's sessions. An id grants access to its session, so show users the result of `describeSessions` instead. If
+   * Returns the ids of a user's sessions, without those that have a token, which the store does not know. An id grants access to its session, so show users the result of `describeSessions` instead. If
    * the server has evicted the list, a session reappears in it when it is renewed; `invalidateUser` does not need the list.
    */
   listSessions(userId: string | number): Promise<string[]>
@@ -263,6 +319,67 @@ export interface SessionAliases<Data extends object = KnownSessionData> {
   /** The same as `destroySession`. */
   deleteSession(id: string): Promise<number>
 }
+
+/** What a `RequestSession` can be committed to: responses, headers, and the cookies of Next.js. */
+export type CommitTarget =
+  | { readonly headers: { append(name: string, value: string): void; get(name: string): string | null } }
+  | { append(name: string, value: string): void; get(name: string): string | null }
+  | { appendHeader(name: string, value: string): unknown }
+  | { header(name: string, value: string): unknown; send(payload?: unknown): unknown }
+  | {
+      get(name: string): { readonly value: string } | undefined
+      has(name: string): boolean
+      getAll(name: string): readonly { readonly value: string }[]
+      set(name: string, value: string, options: object): unknown
+    }
+
+/**
+ * The session of one request. `commit` the response at the end, so that it sets or removes the cookie as follows from what was done.
+ *
+ * If the request comes from another site and may change something, `crossSite` is true: there is no session then, and the methods that
+ * write reject with `E_CROSS_SITE`.
+ *
+ * @example
+ * const session = await sessions.fromRequest(request)
+ * await session.signIn(user.id, { role: 'admin' })
+ * return session.commit(Response.redirect(new URL('/', request.url), 303))
+ */
+export interface RequestSession<Data extends object = KnownSessionData> {
+  /** The session, or `null`. */
+  readonly data: Session<Data> | null
+  /** The user's id, or `null`. */
+  readonly userId: string | null
+  /** Whether another site has a browser send this request, and it may change something. */
+  readonly crossSite: boolean
+  /** The value of the `Set-Cookie` header that `commit` adds, or `null` if the cookie stays as it is. */
+  readonly setCookie: string | null
+  /**
+   * Creates a session for this user with a new token, of which only the hash is stored, and ends the session that the request had. Rejects
+   * with `E_CONFLICT` if the user was signed out everywhere at the same time.
+   */
+  signIn(userId: string | number, ...rest: SignIn<Data>): Promise<void>
+  /** Merges `changes` into the session, as `updateSession` does; returns `false` if there is none. */
+  update(changes: SessionChanges<Data>): Promise<boolean>
+  /**
+   * Gives the session a new token and keeps its data; returns `false` if there is no session. The old token works for `graceSeconds` more
+   * (default 10), so that other requests of the same page do not fail. Set 0 if the user's rights change.
+   */
+  rotate(options?: { graceSeconds?: number }): Promise<boolean>
+  /** Ends the session and removes the cookie; returns the number of keys removed, 0 or 1. */
+  destroy(): Promise<number>
+  /**
+   * Adds the cookie to a response, and returns the response; a copy if its headers cannot change. Takes a `Response`, `Headers`, the
+   * response of Node.js or Express, the reply of Fastify, or `await cookies()` of Next.js.
+   */
+  commit<Target extends CommitTarget>(target: Target): Target
+  /** The same as `data`. */
+  toJSON(): Session<Data> | null
+}
+
+/** The data of a session that `signIn` creates, optional if none of its fields is required, followed by its ttl in seconds and its tags. */
+export type SignIn<Data extends object> = {} extends Data
+  ? [data?: Data, options?: Pick<CreateSessionOptions, 'ttl' | 'tags'>]
+  : [data: Data, options?: Pick<CreateSessionOptions, 'ttl' | 'tags'>]
 
 /** Creates a `SessionManager`; has each of its methods too, on the default service. */
 export interface SessionManagerConstructor extends SessionManager {

@@ -212,6 +212,20 @@ const CALLS = {
   destroyByTag: [(s, a) => s.sessions.destroyByTag(a), anything],
   invalidateUser: [(s, a) => s.sessions.invalidateUser(a), anything],
   listSessions: [(s, a) => s.sessions.listSessions(a), anything],
+  fromRequest: [(s, a, o) => s.sessions.fromRequest(a, o), anything, options],
+  signIn: [async (s, a, b, o) => (await s.sessions.fromRequest('none')).signIn(a, b, o), anything, anything, options],
+  requestSession: [
+    async (s, a, o, b) => {
+      const session = await s.sessions.fromRequest('none')
+      await session.signIn('u')
+      await session.update(a)
+      await session.rotate(o)
+      return session.commit(b)
+    },
+    anything,
+    options,
+    anything,
+  ],
   validateSession: [
     (s, a, o) => s.sessions.validateSession(a, o),
     anything,

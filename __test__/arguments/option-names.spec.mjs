@@ -84,7 +84,7 @@ const DECLARED = {
   service: { types: ['ServiceOptions'] },
   cache: { types: ['ApiCacheOptions'], inLib: ['loadTimeoutMs'] },
   cacheSet: { types: ['CacheSetOptions'] },
-  sessions: { types: ['SessionManagerOptions'] },
+  sessions: { types: ['SessionManagerOptions'], inLib: ['trustedOrigins'] },
   createSession: { types: ['CreateSessionOptions'] },
   limiter: { types: ['RateLimiterOptions'] },
   locks: { types: ['DistributedLockOptions'] },

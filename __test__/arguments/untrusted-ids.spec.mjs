@@ -73,6 +73,8 @@ const CALLS = {
       finds(0, (s, id) => s.destroySessionOf('unknown', id)),
     ],
     invalidateToken: [finds(0, (s, id) => s.invalidateToken(id))],
+    withSession: NONE,
+    fromRequest: [finds(null, (s, id) => s.fromRequest(id).then(({ data }) => data))],
     validateSession: [finds(null, (s, id) => s.validateSession(id, { load }))],
   },
   ApiCache: {

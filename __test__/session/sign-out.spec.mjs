@@ -493,7 +493,7 @@ describe('signing out and costs', () => {
   test('a session is created in one round where the epoch of its user is known', async () => {
     const service = await redis.makeService()
     const sessions = new SessionManager(service)
-    // The driver fred writes each command by itself, so the server may answer the two of the first round one by one.
+    // The driver fred writes each command by itself, so the server may reply to the two of the first round one by one.
     const apart = process.env.REDIS_DRIVER === 'fred' ? 1 : 0
     const creates = async (rounds, why) => {
       const replies = async () =>

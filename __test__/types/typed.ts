@@ -90,6 +90,43 @@ export async function owners(): Promise<void> {
   await sessions.updateSession('id', { userId: {} })
 }
 
+/** The session of a request has the type of its manager's sessions. */
+export async function requests(request: Request): Promise<Response> {
+  const sessions = new SessionManager<{ role: string }>(undefined, {
+    tokens: 'hashed',
+    cookie: { name: 'sid', sameSite: 'strict' },
+    trustedOrigins: ['https://app.example.com'],
+  })
+  const session = await sessions.fromRequest(request)
+  await session.signIn('ada', { role: 'admin' }, { ttl: 60, tags: ['org:7'] })
+  const role: string | undefined = session.data?.role
+  const user: string | null = session.userId
+  await session.update({ role: 'guest' })
+  const rotated: boolean = await session.rotate({ graceSeconds: 0 })
+  // @ts-expect-error no such field
+  await session.update({ rol: 'admin' })
+  // @ts-expect-error a field that is missing
+  await session.signIn('ada')
+  // @ts-expect-error who signs in gets a new id
+  await session.signIn('ada', { role: 'admin' }, { id: 'mine' })
+  // @ts-expect-error not a response
+  session.commit({ status: 200 })
+  void [role, user, rotated]
+  const page: Response = session.commit(new Response('body'))
+  const headers: Headers = session.commit(new Headers())
+  void headers
+  return page
+}
+
+/** A handler with its session keeps the type of its request and its further arguments. */
+export const route: (request: Request, context: { params: string }) => Promise<Response> = SessionManager.withSession(
+  async (request: Request, session, context: { params: string }) => {
+    const user: string | null = session.userId
+    return Response.json([request.url, user, context.params])
+  },
+  { required: true },
+)
+
 /** A subclass with a type parameter says which form it uses by giving `Result`. */
 export class Audited<Data, Result = unknown> extends JobQueue<Data, Result> {
   audit(): void {

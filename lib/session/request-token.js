@@ -25,15 +25,21 @@ function tokenOf(request, cookie = 'session') {
   }
   if (typeof request === 'string') return validToken(request)
   if (readSafely(() => isCookies(request))) return validToken(readSafely(() => cookieIn(request, cookie)))
-  const headers = readSafely(() => headersOf(request))
-  if (!headers)
+  const values = headersIn(request)
+  if (!values)
     throw argumentError(`expected ${ACCEPTED}, got ${readSafely(() => nameOf(request)) ?? describe(request)}`)
-  const values = (name) => readSafely(() => headers(name)) ?? []
+  const bearer = bearerOf(values)
+  if (bearer) return validToken(bearer)
+  return validToken(cookieOf(values('cookie'), cookie))
+}
+
+/** The token of an `Authorization: Bearer …` header, which no other site can have a browser send. */
+function bearerOf(values) {
   for (const value of values('authorization')) {
     const bearer = /^\s*Bearer +([^\s,]+)\s*$/i.exec(value)
-    if (bearer) return validToken(bearer[1])
+    if (bearer) return bearer[1]
   }
-  return validToken(cookieOf(values('cookie'), cookie))
+  return undefined
 }
 
 // Foreign objects may throw when they are read.
@@ -150,4 +156,19 @@ function decoded(value) {
   }
 }
 
-module.exports = { tokenOf }
+/**
+ * How the headers of a request are read: a function from a name in lower case to all values of that header; `undefined` if it has none,
+ * as the cookies of Next.js. Never throws.
+ */
+function headersIn(request) {
+  const headers = readSafely(() => headersOf(request))
+  return headers && ((name) => readSafely(() => headers(name)) ?? [])
+}
+
+module.exports = {
+  bearerOf,
+  headersIn,
+  isCookies: (request) => Boolean(readSafely(() => isCookies(request))),
+  readSafely,
+  tokenOf,
+}

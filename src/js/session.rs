@@ -1,7 +1,9 @@
 //! The native class behind `SessionManager`.
 
+use std::time::Duration;
+
 use cinnabar_core::{
-    features::session::{self, Create},
+    features::session::{self, CookieAttributes, Create, OpenedSession, SameSite},
     keys,
     output::Output,
 };
@@ -28,29 +30,31 @@ use super::{
 pub struct Sessions {
     core: ServiceCore,
     sessions: session::Sessions,
+    cookie: CookieAttributes,
 }
 
 #[napi]
 impl Sessions {
-    /// Takes `{ prefix, ttl, rolling }`.
+    /// Takes `{ prefix, ttl, rolling, tokens, cookie: { name, path, domain, secure, sameSite, partitioned } }`.
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
-        let read = || -> Result<session::Sessions> {
-            let options = OptionReader::of(js, options.raw()).sessions()?;
+        let read = || -> Result<_> {
+            let (options, cookie) = OptionReader::of(js, options.raw()).sessions()?;
             let hidden = options.prefix.clone();
             let sessions = session::Sessions::new(options)?;
             hidden.iter().for_each(|prefix| sensitive_keys::register(prefix));
-            Ok(sessions)
+            Ok((sessions, cookie.checked()?))
         };
-        let sessions = read().map_err(|error| service.core.exception(&env, &error))?;
-        Ok(Self { core: service.core.clone(), sessions })
+        let (sessions, cookie) = read().map_err(|error| service.core.exception(&env, &error))?;
+        Ok(Self { core: service.core.clone(), sessions, cookie })
     }
 
     /// Returns the same object with limits: `{ timeoutMs, signals, ids }`.
     #[napi]
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Sessions> {
-        Ok(Self { core: self.core.within(&env, limits.raw())?, sessions: self.sessions.clone() })
+        let core = self.core.within(&env, limits.raw())?;
+        Ok(Self { core, sessions: self.sessions.clone(), cookie: self.cookie.clone() })
     }
 
     /// Creates a session; returns its id.
@@ -60,13 +64,24 @@ impl Sessions {
         // When the store is unavailable, the returned id must not belong to a session.
         let operation = self.core.operation("CREATE SESSION", Empty::Id);
         let operation = if chosen { operation.rejecting() } else { operation };
-        self.core.submit_output(env, operation, |js| {
-            let user = user_text(js, user.raw())?;
-            let data = self.core.environment().stringify(js, data.raw(), "data")?;
-            let create = OptionReader::of(js, options.raw()).create_session()?;
-            let (sessions, now) = (self.sessions.clone(), iso_now());
-            Ok(Call::deferred(move || Ok(sessions.create(&user, &now, &data, create)?.map(Output::text))))
-        })
+        self.create_as(env, operation, [user, data, options], false)
+    }
+
+    /// Creates a session of which only the hash of its token is stored; returns the token.
+    #[napi]
+    pub fn issue(&self, env: Env, user: Unknown, data: Unknown, options: Unknown) -> RawValue {
+        let operation = Operation { name: "CREATE SESSION", empty: None };
+        self.create_as(env, operation, [user, data, options], true)
+    }
+
+    /// The value of the `Set-Cookie` header that gives this token, of a session with so many seconds to live, to the browser; or
+    /// removes the cookie if the token is null.
+    #[napi]
+    pub fn set_cookie(&self, token: Option<String>, seconds: f64) -> String {
+        match token {
+            Some(token) => self.cookie.set(&token, Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
+            None => self.cookie.remove(),
+        }
     }
 
     /// Returns the session, or null.
@@ -76,6 +91,40 @@ impl Sessions {
             let Some(id) = id_of(js, id.raw())? else { return Ok(Call::ready(Output::Null)) };
             let sessions = self.sessions.clone();
             Ok(Call::deferred(move || sessions.get_as(&id, |json| json.map_or(Output::Null, Output::json))))
+        })
+    }
+
+    /// The session for a request, or null: `{ session, token, renewed, ttlMs }`. `token` is null unless that of the request has been
+    /// rotated.
+    #[napi]
+    pub fn open(&self, env: Env, token: Unknown) -> RawValue {
+        self.core.submit_output(env, self.core.operation("GET SESSION", Empty::Null), |js| {
+            let Some(token) = id_of(js, token.raw())? else { return Ok(Call::ready(Output::Null)) };
+            let opened = |opened: Option<OpenedSession>| {
+                opened.map_or(Output::Null, |opened| {
+                    Output::Object(vec![
+                        ("session".into(), Output::json(opened.json)),
+                        (
+                            "token".into(),
+                            opened.successor.map_or(Output::Null, |token| Output::text(token.to_string())),
+                        ),
+                        ("renewed".into(), opened.renewed.into()),
+                        ("ttlMs".into(), opened.ttl.map_or(Output::Null, |ttl| Output::Number(ttl.as_millis() as f64))),
+                    ])
+                })
+            };
+            let sessions = self.sessions.clone();
+            Ok(Call::deferred(move || Ok(sessions.open(&token)?.map(opened))))
+        })
+    }
+
+    /// Gives a session another token; returns it, or null.
+    #[napi]
+    pub fn rotate(&self, env: Env, token: Unknown, grace_seconds: Unknown) -> RawValue {
+        self.core.submit_output(env, Operation { name: "ROTATE SESSION", empty: None }, |js| {
+            let (token, grace) = (id_of(js, token.raw())?, js.any_number(grace_seconds.raw(), "graceSeconds")?);
+            let Some(token) = token else { return Ok(Call::ready(Output::Null)) };
+            Ok(self.sessions.rotate(&token, grace)?.map(|token| token.map_or(Output::Null, Output::text)))
         })
     }
 
@@ -160,21 +209,29 @@ impl Sessions {
     #[napi]
     pub fn list(&self, env: Env, user: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("LIST SESSIONS", Empty::List), |js| {
-            Ok(self
-                .list_of(js, user.raw(), false)?
-                .map(|listed| listed.into_iter().map(|session| session.id).collect::<Vec<_>>()))
+            let ids = |listed: Vec<session::ListedSession>| {
+                let plain = listed.into_iter().filter(|session| !session.is_hashed);
+                plain.map(|session| session.id).collect::<Vec<_>>()
+            };
+            Ok(self.list_of(js, user.raw(), false)?.map(ids))
         })
     }
 
-    /// A user's sessions without their ids: `[{ publicId, ttlMs, session }]`.
+    /// A user's sessions without their ids: `[{ publicId, ttlMs, current, session }]`. `current` is the id or token of one, or null.
     #[napi]
-    pub fn describe(&self, env: Env, user: Unknown) -> RawValue {
+    pub fn describe(&self, env: Env, user: Unknown, current: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("DESCRIBE SESSIONS", Empty::List), |js| {
+            let current = match js.kind(current.raw()) {
+                napi::sys::ValueType::napi_string => id_of(js, current.raw())?,
+                _ => None,
+            };
+            let current = current.and_then(|id| self.sessions.stored_id(&id));
             let list = self.list_of(js, user.raw(), true)?;
-            let described = |session: session::ListedSession| {
+            let described = move |session: session::ListedSession| {
                 Output::Object(vec![
-                    Output::field("publicId", session::public_id(&session.id)),
+                    Output::field("publicId", session.public_id),
                     Output::field("ttlMs", session.ttl_ms),
+                    ("current".into(), (current.as_ref() == Some(&session.id)).into()),
                     ("session".into(), Output::json(session.json)),
                 ])
             };
@@ -237,6 +294,16 @@ impl Sessions {
         RawValue(Js(env.raw()).counts(&[(c"hits", stats.hits), (c"misses", stats.misses), (c"errors", stats.errors)]))
     }
 
+    fn create_as(&self, env: Env, operation: Operation, [user, data, options]: [Unknown; 3], token: bool) -> RawValue {
+        self.core.submit_output(env, operation, |js| {
+            let user = user_text(js, user.raw())?;
+            let data = self.core.environment().stringify(js, data.raw(), "data")?;
+            let create = Create { token, ..OptionReader::of(js, options.raw()).create_session()? };
+            let (sessions, now) = (self.sessions.clone(), iso_now());
+            Ok(Call::deferred(move || Ok(sessions.create(&user, &now, &data, create)?.map(Output::text))))
+        })
+    }
+
     fn list_of(&self, js: Js, user: Value, with_left: bool) -> Result<Call<Vec<session::ListedSession>>> {
         user_of(js, user)?.map_or(Ok(Call::ready(Vec::new())), |user| self.sessions.list(&user, with_left))
     }
@@ -244,11 +311,28 @@ impl Sessions {
 
 impl OptionReader<'_> {
     /// Returns the options of a manager.
-    pub fn sessions(self) -> Result<session::Options> {
-        Ok(session::Options {
+    pub fn sessions(self) -> Result<(session::Options, CookieAttributes)> {
+        let options = session::Options {
             prefix: self.text(c"prefix", Some(keys::SESSIONS))?,
             ttl: self.ttl(c"ttl", Some(session::DEFAULT_TTL_SECONDS))?,
             rolling: self.flag(c"rolling", false)?,
+            hashed: self.word_or(c"tokens", [("plain", false), ("hashed", true)], false)?,
+        };
+        Ok((options, self.session_cookie()?))
+    }
+
+    /// Returns the attributes of the cookie. Their defaults depend on each other and on NODE_ENV, so JavaScript has filled them in.
+    fn session_cookie(self) -> Result<CookieAttributes> {
+        let Some(cookie) = self.group(c"cookie")? else { return Ok(CookieAttributes::default()) };
+        let default = CookieAttributes::default();
+        let same_sites = [("strict", SameSite::Strict), ("lax", SameSite::Lax), ("none", SameSite::None)];
+        Ok(CookieAttributes {
+            name: cookie.text(c"name", None)?.unwrap_or(default.name),
+            path: cookie.text(c"path", Some("/"))?.unwrap_or(default.path),
+            domain: cookie.text(c"domain", None)?,
+            secure: cookie.read(c"secure", Takes::a("true or false"), Js::flag)?.unwrap_or(default.secure),
+            same_site: cookie.word_or(c"sameSite", same_sites, default.same_site)?,
+            partitioned: cookie.flag(c"partitioned", false)?,
         })
     }
 
@@ -258,6 +342,7 @@ impl OptionReader<'_> {
             ttl: self.ttl(c"ttl", None)?,
             tags: self.read(c"tags", Takes::a("an array of strings"), Js::texts)?.unwrap_or_default(),
             id: self.text(c"id", None)?,
+            token: false,
         })
     }
 }

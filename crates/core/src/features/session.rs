@@ -6,11 +6,14 @@
 //! has exactly the ttl of the session. The index of a group lists candidates; the session itself decides whether it belongs to the group.
 
 mod contents;
+mod cookie;
 mod group;
 mod index;
 mod metadata;
 mod read;
 mod renew;
+mod rotate;
+mod token;
 mod update;
 mod validate;
 mod write;
@@ -32,7 +35,7 @@ use self::{
     contents::Contents,
     group::Group,
     metadata::Metadata,
-    read::{EpochKeys, ReadResult},
+    read::{EpochKeys, ReadResult, ValidSession},
     renew::STORE_SESSION_TTL,
     update::owner,
     write::SessionWrite,
@@ -44,6 +47,8 @@ use super::{
 };
 use crate::keys::{self, Prefix};
 
+pub use ::cookie::SameSite;
+pub use cookie::CookieAttributes;
 pub use index::{ListedSession, public_id};
 pub use validate::{Lookup, Stats, hash};
 
@@ -66,6 +71,8 @@ pub struct Options {
     pub ttl: Option<f64>,
     /// Whether reading a session renews its ttl, once a hundredth of it, or ten seconds, has passed.
     pub rolling: bool,
+    /// Whether new sessions are stored under the hash of a token, and sessions under their id are not found.
+    pub hashed: bool,
 }
 
 /// Options of one new session.
@@ -77,6 +84,29 @@ pub struct Create {
     pub tags: Vec<String>,
     /// Its id. Default: 192 random bits in hexadecimal.
     pub id: Option<String>,
+    /// Whether it gets a token instead of an id, of which only the hash is stored.
+    pub token: bool,
+}
+
+/// A session as a request reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenedSession {
+    /// Its JSON.
+    pub json: Bytes,
+    /// Its token, if the one of the request has been rotated.
+    pub successor: Option<Arc<str>>,
+    /// Whether its ttl was renewed.
+    pub renewed: bool,
+    /// Its ttl for renewals.
+    pub ttl: Option<Duration>,
+}
+
+impl OpenedSession {
+    fn new(valid: ValidSession, renewed: bool) -> Self {
+        let ttl = valid.record.metadata.as_ref().map(|metadata| metadata.ttl);
+        let successor = valid.successor.and_then(|key| key.token);
+        Self { json: valid.record.json, successor, renewed, ttl }
+    }
 }
 
 /// A session store. Clones are cheap and share their state.
@@ -88,6 +118,7 @@ struct Inner {
     prefix: Prefix,
     ttl: Duration,
     rolling: bool,
+    hashed: bool,
     counters: validate::Counters,
     /// The keys of the epochs that sessions needed when they were last read or written, by id.
     hints: Hints<EpochKeys>,
@@ -95,14 +126,22 @@ struct Inner {
     epochs: Hints<group::Epoch>,
 }
 
-/// The id of a session or the hash of a token, with its key.
+/// The id of a session or the hash of a token, with its key and what is stored there.
 #[derive(Debug, Clone)]
 struct SessionKey {
     id: Bytes,
     redis_key: Bytes,
+    of: Contents,
+    /// The token of a session that is stored under its hash.
+    token: Option<Arc<str>>,
 }
 
 impl SessionKey {
+    /// Returns the public id of a new session here. One without a token has one that is derived from its id.
+    fn new_public_id(&self) -> Result<Option<Box<[u8; 16]>>> {
+        self.token.is_some().then(|| random::bytes().map(Box::new)).transpose()
+    }
+
     /// Returns the key of the epoch of a token's load.
     fn load(&self, prefix: &Prefix) -> Result<Bytes> {
         keys::session_load(prefix, &String::from_utf8_lossy(&self.id))
@@ -119,13 +158,14 @@ impl Sessions {
             prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::SESSIONS))?,
             ttl: ttl::from_seconds("ttl", options.ttl.unwrap_or(DEFAULT_TTL_SECONDS))?,
             rolling: options.rolling,
+            hashed: options.hashed,
             counters: validate::Counters::default(),
             hints: Hints::new(HINTS),
             epochs: Hints::new(HINTS),
         })))
     }
 
-    /// Stores `{ userId, createdAt, ...data }` and returns its id. `created_at` is an ISO time, and `data` is the text of a
+    /// Stores `{ userId, createdAt, ...data }` and returns its id or token. `created_at` is an ISO time, and `data` is the text of a
     /// JSON object, whose own `userId` and `createdAt` are ignored.
     ///
     /// # Errors
@@ -151,10 +191,10 @@ impl Sessions {
         }
         match options.id {
             None => {
-                let id = random::hex::<24>()?;
+                let id = if self.0.hashed || options.token { token::random()? } else { random::hex::<24>()? };
                 let key = self.key(&id)?;
                 // The id is new, so there is nothing to check first.
-                let written = self.session_write(key, groups, json, ttl).write_new()?;
+                let written = self.session_write(key, groups, json, ttl)?.write_new()?;
                 Ok(written.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken)))
             }
             Some(id) => self.create_chosen(id, groups, json, ttl),
@@ -166,14 +206,14 @@ impl Sessions {
         for group in &groups {
             group.epoch_key(&self.0.prefix)?;
         }
-        Ok(self.read(key.clone(), Contents::Session, false).then(move |found| {
+        Ok(self.read(key.clone(), false).then(move |found| {
             let ending = match found {
                 ReadResult::Missing => Bytes::new(),
                 // An invalid session can be overwritten.
                 ReadResult::Invalid(value) => value,
-                ReadResult::Valid(_) | ReadResult::OtherKind => return Err(taken()),
+                ReadResult::Valid(_) | ReadResult::OtherKind | ReadResult::Rotated => return Err(taken()),
             };
-            let write = sessions.session_write(key, groups, json, ttl).write(move |key, value, ttl| {
+            let write = sessions.session_write(key, groups, json, ttl)?.write(move |key, value, ttl| {
                 Request::script(&CREATE, [key.redis_key.clone(), value, ttl::millis(ttl), ending])
                     .merging(Merge::Script)
                     .with_effect(Effect::ChangedIf(is_one))
@@ -190,13 +230,14 @@ impl Sessions {
         let owner = owner("data", &Object::argument("data", data.as_bytes())?)?.map(Group::user);
         if owner.is_none() {
             // Metadata that equals the defaults is not stored.
-            let metadata = Metadata { of: Contents::Session, ttl, owner: None, group_epochs: Vec::new() };
-            let value =
-                if ttl == STORE_SESSION_TTL { data.to_owned().into() } else { metadata.append_to(data.as_bytes()) };
+            let public_id = key.new_public_id()?;
+            let metadata = Metadata { of: key.of, ttl, owner: None, group_epochs: Vec::new(), public_id };
+            let is_default = ttl == STORE_SESSION_TTL && key.of == Contents::Session;
+            let value = if is_default { data.to_owned().into() } else { metadata.append_to(data.as_bytes()) };
             return Ok(Call::new(set(key.redis_key, value, ttl, None), |_| Ok(())));
         }
         let write = self
-            .session_write(key, owner.into_iter().collect(), data.into(), ttl)
+            .session_write(key, owner.into_iter().collect(), data.into(), ttl)?
             .write(|key, value, ttl| set(key.redis_key.clone(), value, ttl, None))?;
         Ok(write.map(drop))
     }
@@ -216,18 +257,30 @@ impl Sessions {
         let sessions = self.clone();
         let count = move |found: Option<bool>| sessions.0.counters.count(found);
         if self.0.rolling {
-            let call = self.read_rolling(key).inspect(move |json| count(json.map(Option::is_some).ok()));
-            return Ok(call.map(convert));
+            let call = self.read_rolling(key).inspect(move |opened| count(opened.map(Option::is_some).ok()));
+            return Ok(call.map(|opened| convert(opened.map(|opened| opened.json))));
         }
-        Ok(self.read_then(key, Contents::Session, move |found| {
+        Ok(self.read_then(key, move |found| {
             let json = found.map(|found| found.valid().map(|valid| valid.record.json));
             count(json.as_ref().map(Option::is_some).ok());
             json.map(|json| Step::Done(convert(json)))
         }))
     }
 
-    fn session_write(&self, key: SessionKey, groups: Vec<Group>, json: Vec<u8>, ttl: Duration) -> SessionWrite {
-        SessionWrite { sessions: self.clone(), key, groups, json, ttl }
+    /// Returns the session with this token for a request, or `None`.
+    pub fn open(&self, token: &str) -> Result<Call<Option<OpenedSession>>> {
+        let (sessions, key) = (self.clone(), self.key(token)?);
+        let opened = if self.0.rolling {
+            self.read_rolling(key)
+        } else {
+            self.read(key, false).map(|found| found.valid().map(|valid| OpenedSession::new(valid, false)))
+        };
+        Ok(opened.inspect(move |opened| sessions.0.counters.count(opened.map(Option::is_some).ok())))
+    }
+
+    fn session_write(&self, key: SessionKey, groups: Vec<Group>, json: Vec<u8>, ttl: Duration) -> Result<SessionWrite> {
+        let public_id = key.new_public_id()?;
+        Ok(SessionWrite { sessions: self.clone(), key, groups, json, ttl, public_id })
     }
 
     /// Remembers which epochs a session needs, so that these are read with it in one round. A hint may be wrong or missing: the
@@ -238,8 +291,19 @@ impl Sessions {
         }
     }
 
+    /// Returns the key of a session by what its caller holds: an id, or a token of which only the hash is stored.
     fn key(&self, id: &str) -> Result<SessionKey> {
-        Ok(SessionKey { id: Bytes::copy_from_slice(id.as_bytes()), redis_key: keys::session(&self.0.prefix, id)? })
+        if !self.0.hashed && !token::is_token(id) {
+            return self.stored_key(id, Contents::Session);
+        }
+        keys::raw("id", id)?;
+        Ok(SessionKey { token: Some(id.into()), ..self.stored_key(&hash(id), Contents::Hashed)? })
+    }
+
+    /// Returns the key of a session or a validated token by its id as it is stored.
+    fn stored_key(&self, id: &str, of: Contents) -> Result<SessionKey> {
+        let redis_key = keys::session(&self.0.prefix, id)?;
+        Ok(SessionKey { id: Bytes::copy_from_slice(id.as_bytes()), redis_key, of, token: None })
     }
 }
 

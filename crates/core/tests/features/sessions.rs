@@ -13,7 +13,7 @@ fn sessions() -> Sessions {
 }
 
 fn own(ttl: f64, tags: &[&str]) -> Create {
-    Create { ttl: Some(ttl), tags: tags.iter().map(|tag| tag.to_string()).collect(), id: None }
+    Create { ttl: Some(ttl), tags: tags.iter().map(|tag| tag.to_string()).collect(), ..Create::default() }
 }
 
 fn create(engine: &Engine, sessions: &Sessions, options: Create) -> String {

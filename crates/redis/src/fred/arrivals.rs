@@ -1,4 +1,4 @@
-//! The replies of a connection in their order, held back where fred might give one to the wrong command.
+//! The replies of a connection in their order, kept back where fred might give one to the wrong command.
 //!
 //! fred drops an error that is not UTF-8 together with its place, and gives the next reply to the command that had it. So where a
 //! command might get such an error, a PING with a word of its own follows, and no reply is passed on until that word has come back
@@ -28,7 +28,7 @@ pub enum Expected {
     Reply(Arrival, Reading),
     /// Nothing was sent for a command.
     Refusal(Error),
-    /// What follows is held until this word has arrived.
+    /// What follows is kept until this word has arrived.
     Hold(String),
     /// The reply to the PING with that word.
     Echo(Arrival),
@@ -37,19 +37,19 @@ pub enum Expected {
 pub struct Arrivals {
     expected: mpsc::UnboundedReceiver<Expected>,
     next: Option<Expected>,
-    held: Option<Held>,
+    pending: Option<Pending>,
     /// To be passed on.
     ready: VecDeque<Result<Reply>>,
 }
 
-struct Held {
+struct Pending {
     word: String,
     replies: VecDeque<Result<Reply>>,
 }
 
 impl Arrivals {
     pub fn new(expected: mpsc::UnboundedReceiver<Expected>) -> Self {
-        Self { expected, next: None, held: None, ready: VecDeque::new() }
+        Self { expected, next: None, pending: None, ready: VecDeque::new() }
     }
 
     /// Whether something has arrived since the last time; a reply if one can be passed on.
@@ -81,7 +81,7 @@ impl Arrivals {
                 Ok(())
             }
             Some(Expected::Hold(word)) => {
-                self.held = Some(Held { word, replies: VecDeque::new() });
+                self.pending = Some(Pending { word, replies: VecDeque::new() });
                 Ok(())
             }
             _ => Err(closed()),
@@ -89,16 +89,17 @@ impl Arrivals {
     }
 
     fn take(&mut self, expected: Option<Expected>, reply: Result<Reply>) -> Result<()> {
-        let is_early = |held: &Held| matches!(&reply, Ok(Reply::Bulk(bytes)) if &bytes[..] == held.word.as_bytes());
+        let is_early =
+            |pending: &Pending| matches!(&reply, Ok(Reply::Bulk(bytes)) if &bytes[..] == pending.word.as_bytes());
         match expected {
-            Some(Expected::Reply(_, reading)) if !self.held.as_ref().is_some_and(is_early) => {
+            Some(Expected::Reply(_, reading)) if !self.pending.as_ref().is_some_and(is_early) => {
                 if let Some(reply) = reading.apply(reply) {
                     self.pass_on(reply);
                 }
                 Ok(())
             }
-            Some(Expected::Echo(_)) if self.held.as_ref().is_some_and(|held| is_echo(&reply, &held.word)) => {
-                self.ready.extend(self.held.take().into_iter().flat_map(|held| held.replies));
+            Some(Expected::Echo(_)) if self.pending.as_ref().is_some_and(|pending| is_echo(&reply, &pending.word)) => {
+                self.ready.extend(self.pending.take().into_iter().flat_map(|pending| pending.replies));
                 Ok(())
             }
             _ => {
@@ -110,8 +111,8 @@ impl Arrivals {
     }
 
     fn pass_on(&mut self, reply: Result<Reply>) {
-        match &mut self.held {
-            Some(held) => held.replies.push_back(reply),
+        match &mut self.pending {
+            Some(pending) => pending.replies.push_back(reply),
             None => self.ready.push_back(reply),
         }
     }

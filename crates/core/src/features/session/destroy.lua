@@ -1,18 +1,23 @@
 -- Deletes a session or a validated token, and cancels the load of a token in any case.
 -- KEYS[1] the session or token
 -- KEYS[2] the epoch of a load of the token
--- ARGV[1] the ending of tokens
--- ARGV[2] 1 to delete a token, 0 to delete a session
--- ARGV[3] the required ending of the value, or ''
+-- ARGV[1] the ending of validated tokens
+-- ARGV[2] the ending of sessions under the hash of their token
+-- ARGV[3] which of the two to delete, or '' for any other session
+-- ARGV[4] the required ending of the value, or ''
 -- Returns {value, remaining ttl in ms}, or nil if there is no such value.
-if ARGV[2] == '1' then
+if ARGV[3] == ARGV[1] then
   redis.call('DEL', KEYS[2])
 end
 local value = redis.call('GET', KEYS[1])
-if not value or (string.sub(value, -#ARGV[1]) == ARGV[1]) ~= (ARGV[2] == '1') then
+if not value then
   return false
 end
-if ARGV[3] ~= '' and string.sub(value, -#ARGV[3]) ~= ARGV[3] then
+local ending = string.sub(value, -#ARGV[1])
+if ending ~= ARGV[1] and ending ~= ARGV[2] then
+  ending = ''
+end
+if ending ~= ARGV[3] or (ARGV[4] ~= '' and string.sub(value, -#ARGV[4]) ~= ARGV[4]) then
   return false
 end
 local left = redis.call('PTTL', KEYS[1])

@@ -150,9 +150,13 @@ impl Group {
     /// Returns the key of its index.
     pub fn index_key(&self, prefix: &Prefix, of: Contents) -> Result<Bytes> {
         match (self.kind, of) {
-            (Kind::User, Contents::Session) => keys::user_sessions(prefix, &self.name),
+            (Kind::User, Contents::Session | Contents::Hashed | Contents::Rotated) => {
+                keys::user_sessions(prefix, &self.name)
+            }
             (Kind::User, Contents::Token) => keys::user_tokens(prefix, &self.name),
-            (Kind::Tag, Contents::Session) => keys::tag_sessions(prefix, &self.name),
+            (Kind::Tag, Contents::Session | Contents::Hashed | Contents::Rotated) => {
+                keys::tag_sessions(prefix, &self.name)
+            }
             (Kind::Tag, Contents::Token) => keys::tag_tokens(prefix, &self.name),
         }
     }

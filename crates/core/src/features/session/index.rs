@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use cinnabar_port::{
-    Call, Effect, Merge, Reply, Request, Step, error::Result, number::LONGEST_SECONDS, random, script,
+    Call, Effect, Merge, Reply, Request, Step,
+    error::{Error, Kind, Result},
+    number::LONGEST_SECONDS,
+    random, script,
 };
 use ring::digest::{SHA256, digest};
 
@@ -11,7 +14,7 @@ use super::{
     contents::Contents,
     group::{Epoch, Group},
     metadata::{self, Record},
-    read::{EpochKeys, ReadResult},
+    read::{EpochKeys, ReadResult, ValidSession},
 };
 use crate::keys;
 
@@ -19,7 +22,7 @@ script!(REMOVE = "session/index_remove.lua", keys: 1, args: 2, with: ["clock.lua
 script!(READ = "session/index_read.lua", keys: 1, args: 0, with: ["clock.lua"]);
 script!(DROP_GROUP = "session/drop_group.lua", keys: 3, args: 2, with: ["clock.lua"]);
 script!(COUNT_INVALIDATION = "session/count_invalidation.lua", keys: 1, args: 2);
-script!(DESTROY = "session/destroy.lua", keys: 2, args: 3);
+script!(DESTROY = "session/destroy.lua", keys: 2, args: 4);
 
 /// The minimum ttl of an epoch that was dropped, in milliseconds. It also holds the time of the drop.
 const EPOCH_TTL_MS: &[u8] = b"600000";
@@ -27,14 +30,20 @@ const EPOCH_TTL_MS: &[u8] = b"600000";
 pub const COUNTER_TTL_MS: &[u8] = b"86400000";
 /// How many sessions are deleted in one round.
 const DELETE_SIZE: usize = 256;
+/// After how many rotations meanwhile a destroy gives up.
+const MAX_ROUNDS: usize = 1000;
 /// For a value without a ttl.
 const NO_TTL_MS: i64 = LONGEST_SECONDS as i64 * 1000;
 
 /// A session of a user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListedSession {
-    /// Its id.
+    /// Its id, or the hash of its token.
     pub id: String,
+    /// Whether it is stored under the hash of its token.
+    pub is_hashed: bool,
+    /// Its public id, which gives no access to it: 128 bits in hexadecimal.
+    pub public_id: String,
     /// Its JSON.
     pub json: Bytes,
     /// The remaining ttl in milliseconds, if requested.
@@ -42,46 +51,119 @@ pub struct ListedSession {
 }
 
 impl Sessions {
+    /// Returns the id under which the session of this id or token is stored.
+    pub fn stored_id(&self, id: &str) -> Option<String> {
+        self.key(id).ok().map(|key| String::from_utf8_lossy(&key.id).into_owned())
+    }
+
     /// Returns a user's sessions, ordered by expiry. `with_ttl` also reads the remaining ttl of each.
     pub fn list(&self, user: &str, with_ttl: bool) -> Result<Call<Vec<ListedSession>>> {
-        let sessions = self.clone();
         let group = Group::user(user.to_owned());
         let index = group.index_key(&self.0.prefix, Contents::Session)?;
-        let epoch = EpochKeys::from_iter([group.epoch_key(&self.0.prefix)?]);
-        let read = Request::script(&READ, [index]).merging(Merge::Script).reads();
-        Ok(Call::round([read], move |replies| {
+        let epoch = group.epoch_key(&self.0.prefix)?;
+        Ok(self.list_group(Listing { group, index, epoch, with_ttl, rotated: Vec::new() }))
+    }
+
+    fn list_group(&self, mut listing: Listing) -> Call<Vec<ListedSession>> {
+        let sessions = self.clone();
+        let read = Request::script(&READ, [listing.index.clone()]).merging(Merge::Script).reads();
+        Call::round([read], move |replies| {
             let ids = ids(replies.last()?)?;
-            let read =
-                |id: &String| Ok(sessions.read_by(sessions.key(id)?, Contents::Session, with_ttl, epoch.clone()));
+            let epoch = EpochKeys::from_iter([listing.epoch.clone()]);
+            let read = |id: &String| {
+                let key = sessions.stored_key(id, Contents::Session)?;
+                Ok(sessions.read_listed(key, listing.with_ttl, epoch.clone()))
+            };
             let calls = ids.iter().map(read).collect::<Result<Vec<_>>>()?;
-            Ok(Step::Next(Call::join_all(calls).map(move |found| {
-                let valid =
-                    found.into_iter().map(ReadResult::valid).zip(ids).filter_map(|(valid, id)| Some((valid?, id)));
-                let own = valid.filter(|(valid, _)| valid.is_of(&group));
-                own.map(|(valid, id)| ListedSession { id, json: valid.record.json, ttl_ms: valid.ttl_ms }).collect()
+            Ok(Step::Next(Call::join_all(calls).then(move |found| {
+                let mut listed = Vec::with_capacity(ids.len());
+                let mut is_outdated = false;
+                for (found, id) in found.into_iter().zip(ids) {
+                    match found {
+                        ReadResult::Valid(valid) if valid.is_of(&listing.group) => {
+                            listed.push(ListedSession::new(valid, id));
+                        }
+                        // Its new token was listed before the old one ended, but perhaps after this list was read.
+                        ReadResult::Rotated if !listing.rotated.contains(&id) => {
+                            is_outdated = true;
+                            listing.rotated.push(id);
+                        }
+                        _ => {}
+                    }
+                }
+                Ok(if is_outdated { Step::Next(sessions.list_group(listing)) } else { Step::Done(listed) })
             })))
-        }))
+        })
     }
 
     /// Deletes a session. Returns the number of keys deleted, 0 or 1.
     pub fn destroy(&self, id: &str) -> Result<Call<i64>> {
-        self.clone().delete_all(vec![(self.key(id)?, Contents::Session, Bytes::new())], Vec::new(), Vec::new(), 0)
+        let key = self.key(id)?;
+        if key.token.is_none() { self.destroy_at(key) } else { self.destroy_rotated(key.clone(), key, 0) }
+    }
+
+    /// Deletes the session with a token, which may be rotated meanwhile: `at` is where it was found.
+    fn destroy_rotated(&self, key: SessionKey, at: SessionKey, rounds: usize) -> Result<Call<i64>> {
+        let sessions = self.clone();
+        Ok(self.destroy_at(at)?.then(move |count| {
+            if count > 0 {
+                return Ok(Step::Done(count));
+            }
+            if rounds == MAX_ROUNDS {
+                return Err(Error::new(Kind::Conflict, "the session's token kept changing; it was not destroyed"));
+            }
+            Ok(Step::Next(sessions.read_for_destroy(key.clone()).then(move |found| {
+                let Some(valid) = found.valid() else { return Ok(Step::Done(0)) };
+                let at = valid.successor.map_or_else(|| key.clone(), |key| *key);
+                sessions.destroy_rotated(key, at, rounds + 1).map(Step::Next)
+            })))
+        }))
+    }
+
+    pub(super) fn destroy_at(&self, key: SessionKey) -> Result<Call<i64>> {
+        self.clone().delete_all(vec![(key, Bytes::new())], Vec::new(), Vec::new(), 0)
     }
 
     /// Deletes the session of this user with this public id. Returns the number of keys deleted, 0 or 1.
     pub fn destroy_of(&self, user: &str, wanted: String) -> Result<Call<i64>> {
+        self.destroy_listed(user.to_owned(), wanted, 0)
+    }
+
+    fn destroy_listed(&self, user: String, wanted: String, rounds: usize) -> Result<Call<i64>> {
         let sessions = self.clone();
-        Ok(self.list(user, false)?.then(move |listed| {
-            match listed.into_iter().find(|session| public_id(&session.id) == wanted) {
-                Some(session) => sessions.destroy(&session.id).map(Step::Next),
-                None => Ok(Step::Done(0)),
+        Ok(self.list(&user, false)?.then(move |listed| {
+            // There are several while its token is being rotated.
+            let found: Vec<_> = listed.into_iter().filter(|session| session.public_id == wanted).collect();
+            if found.is_empty() {
+                return Ok(Step::Done(i64::from(rounds > 0)));
             }
+            if rounds == MAX_ROUNDS {
+                return Err(Error::new(Kind::Conflict, "the session's token kept changing; it was not destroyed"));
+            }
+            let key = |session: ListedSession| {
+                let of = if session.is_hashed { Contents::Hashed } else { Contents::Session };
+                Ok((sessions.stored_key(&session.id, of)?, Bytes::new()))
+            };
+            let keys = found.into_iter().map(key).collect::<Result<Vec<_>>>()?;
+            let is_final = keys.iter().all(|(key, _)| key.of == Contents::Session);
+            let destroyed = sessions.clone().delete_all(keys, Vec::new(), Vec::new(), 0)?;
+            Ok(Step::Next(destroyed.then(move |count| {
+                if is_final {
+                    return Ok(Step::Done(count));
+                }
+                sessions.destroy_listed(user, wanted, rounds + 1).map(Step::Next)
+            })))
         }))
     }
 
     /// Deletes the cached user of a token, by its hash, and cancels loads for it. Returns the number of keys deleted, 0 or 1.
     pub fn invalidate_token(&self, hash: &str) -> Result<Call<i64>> {
-        self.clone().delete_all(vec![(self.key(hash)?, Contents::Token, Bytes::new())], Vec::new(), Vec::new(), 0)
+        self.clone().delete_all(
+            vec![(self.stored_key(hash, Contents::Token)?, Bytes::new())],
+            Vec::new(),
+            Vec::new(),
+            0,
+        )
     }
 
     /// Deletes every session with this tag. Returns how many.
@@ -118,7 +200,7 @@ impl Sessions {
             let mut keys_to_delete = Vec::new();
             for (reply, of) in [(listed, Contents::Session), (tokens, Contents::Token)] {
                 keys_to_delete
-                    .extend(ids(reply)?.iter().map(|id| Ok((sessions.key(id)?, of))).collect::<Result<Vec<_>>>()?);
+                    .extend(ids(reply)?.iter().map(|id| sessions.stored_key(id, of)).collect::<Result<Vec<_>>>()?);
             }
             Ok(Step::Next(sessions.delete_listed(group, epoch, keys_to_delete, Vec::new())))
         }))
@@ -130,14 +212,14 @@ impl Sessions {
         self,
         group: Group,
         epoch: Epoch,
-        mut keys_to_delete: Vec<(SessionKey, Contents)>,
-        mut members: Vec<(SessionKey, Contents, Bytes)>,
+        mut keys_to_delete: Vec<SessionKey>,
+        mut members: Vec<(SessionKey, Bytes)>,
     ) -> Call<i64> {
         let rest = keys_to_delete.split_off(keys_to_delete.len().min(DELETE_SIZE));
-        let requests: Vec<_> = keys_to_delete.iter().map(|(key, _)| Request::get(key.redis_key.clone())).collect();
+        let requests: Vec<_> = keys_to_delete.iter().map(|key| Request::get(key.redis_key.clone())).collect();
         Call::round(requests, move |replies| {
             let mut failed = None;
-            for ((key, of), reply) in keys_to_delete.into_iter().zip(replies.0) {
+            for (key, reply) in keys_to_delete.into_iter().zip(replies.0) {
                 let reply = match reply {
                     Ok(reply) => reply,
                     Err(error) => {
@@ -148,8 +230,8 @@ impl Sessions {
                 let Some(record) = reply.bulk()?.and_then(|value| Record::read(&value)) else { continue };
                 let was_member =
                     record.group_epochs.iter().any(|recorded| recorded.group == group && recorded.epoch != epoch);
-                if was_member && record.of() == of {
-                    members.push((key, of, record.tail));
+                if was_member && record.of().is_session() == key.of.is_session() {
+                    members.push((SessionKey { of: record.of(), ..key }, record.tail));
                 }
             }
             if let Some(error) = failed {
@@ -167,9 +249,9 @@ impl Sessions {
 
     /// Deletes the values with the given endings in several rounds. `index_removals` are the requests that remove those of the previous
     /// round from their indexes.
-    fn delete_all(
+    pub(super) fn delete_all(
         self,
-        mut keys_to_delete: Vec<(SessionKey, Contents, Bytes)>,
+        mut keys_to_delete: Vec<(SessionKey, Bytes)>,
         index_removals: Vec<Request>,
         groups: Vec<Group>,
         dropped: i64,
@@ -177,13 +259,15 @@ impl Sessions {
         let rest = keys_to_delete.split_off(keys_to_delete.len().min(DELETE_SIZE));
         let before = index_removals.len();
         let mut requests = index_removals;
-        for (key, of, tail) in &keys_to_delete {
-            let token = if *of == Contents::Token { b"1" } else { b"0" };
+        for (key, tail) in &keys_to_delete {
+            // A session of another program has no ending.
+            let wanted = if key.of == Contents::Session { Bytes::new() } else { metadata::ending(key.of) };
             let args = [
                 key.redis_key.clone(),
                 key.load(&self.0.prefix)?,
                 metadata::ending(Contents::Token),
-                Bytes::from_static(token),
+                metadata::ending(Contents::Hashed),
+                wanted,
                 tail.clone(),
             ];
             requests.push(Request::script(&DESTROY, args).merging(Merge::Script).with_effect(Effect::Count(destroyed)));
@@ -195,7 +279,7 @@ impl Sessions {
             let mut dropped = dropped;
             let mut index_removals = Vec::new();
             // Removals from an index may fail: the entries expire.
-            for ((key, of, _), reply) in keys_to_delete.into_iter().zip(replies.0.into_iter().skip(before)) {
+            for ((key, _), reply) in keys_to_delete.into_iter().zip(replies.0.into_iter().skip(before)) {
                 let reply = reply?;
                 if reply == Reply::Nil {
                     continue;
@@ -208,10 +292,8 @@ impl Sessions {
                 };
                 let Some(record) = value.bulk()?.and_then(|value| Record::read(&value)) else { continue };
                 let others = groups.iter().filter(|group| !record.groups().any(|other| other == *group));
-                for index in record.groups().chain(others).flat_map(|group| group.index_key(&self.0.prefix, of)) {
-                    let args = [index, key.id.clone(), left.to_string().into()];
-                    index_removals
-                        .push(Request::script(&REMOVE, args).merging(Merge::Script).idempotent().without_effect());
+                for index in record.groups().chain(others).flat_map(|group| group.index_key(&self.0.prefix, key.of)) {
+                    index_removals.push(removal(index, key.id.clone(), left.to_string().into()));
                 }
             }
             if index_removals.is_empty() && rest.is_empty() {
@@ -222,12 +304,40 @@ impl Sessions {
     }
 }
 
+/// Returns the request that removes an id, whose session had this many milliseconds to live, from an index.
+pub fn removal(index: Bytes, id: Bytes, left_ms: Bytes) -> Request {
+    Request::script(&REMOVE, [index, id, left_ms]).merging(Merge::Script).idempotent().without_effect()
+}
+
 /// Returns how many keys `DESTROY` deleted.
 fn destroyed(reply: &Reply) -> Option<u64> {
     (*reply != Reply::Nil).then_some(1)
 }
 
-/// Returns a public id for a session, which identifies it but gives no access to it. 128 bits in hexadecimal.
+/// A user's sessions, while they are read.
+struct Listing {
+    group: Group,
+    index: Bytes,
+    epoch: Bytes,
+    with_ttl: bool,
+    /// The ids whose tokens were found to be rotated.
+    rotated: Vec<String>,
+}
+
+impl ListedSession {
+    fn new(valid: ValidSession, id: String) -> Self {
+        let own = valid.record.metadata.as_ref().and_then(|metadata| metadata.public_id.as_deref());
+        Self {
+            public_id: own.map_or_else(|| public_id(&id), |own| random::to_hex(own)),
+            is_hashed: valid.record.of() == Contents::Hashed,
+            id,
+            json: valid.record.json,
+            ttl_ms: valid.ttl_ms,
+        }
+    }
+}
+
+/// Returns the public id of a session without a token.
 pub fn public_id(id: &str) -> String {
     let text = ["the public id of session ", id].concat();
     random::to_hex(&digest(&SHA256, text.as_bytes()).as_ref()[..16])

@@ -38,6 +38,8 @@ pub struct Metadata {
     pub owner: Option<Epoch>,
     /// Its other groups.
     pub group_epochs: Vec<GroupEpoch>,
+    /// The public id of a session with a token, which stays the same when the token is rotated.
+    pub public_id: Option<Box<[u8; 16]>>,
 }
 
 /// A stored value, parsed.
@@ -52,7 +54,7 @@ pub struct Record {
     /// All groups that the metadata records, with their required epochs.
     pub group_epochs: Vec<GroupEpoch>,
     /// The user in the JSON of a value without metadata.
-    pub named: Option<Group>,
+    pub named: Option<Box<Group>>,
 }
 
 impl Metadata {
@@ -71,6 +73,7 @@ impl Metadata {
             bytes.extend(group.name.as_bytes());
             bytes.extend(epoch.0);
         }
+        bytes.extend(self.public_id.iter().flat_map(|id| **id));
         bytes.push(self.of.byte());
         blank(&bytes)
     }
@@ -91,9 +94,12 @@ impl Metadata {
             let name = std::str::from_utf8(rest.take(length)?).ok()?.to_owned();
             group_epochs.push(GroupEpoch { group: Group { kind, name }, epoch: rest.epoch()? });
         }
+        let public_id = if rest.0.len() == 17 { Some(Box::new(rest.take(16)?.try_into().ok()?)) } else { None };
         let last = rest.byte()?;
-        let of = [Contents::Session, Contents::Token].into_iter().find(|of| of.byte() == last)?;
-        rest.0.is_empty().then_some(Self { of, ttl, owner, group_epochs })
+        let of = [Contents::Session, Contents::Hashed, Contents::Rotated, Contents::Token]
+            .into_iter()
+            .find(|of| of.byte() == last)?;
+        rest.0.is_empty().then_some(Self { of, ttl, owner, group_epochs, public_id })
     }
 }
 
@@ -103,7 +109,7 @@ impl Record {
         let end = value.iter().rposition(|byte| bits(*byte) == NONE).map_or(0, |last| last + 1);
         let tail = &value[end..];
         if !tail.starts_with(MAGIC_BLANKS.as_flattened()) {
-            let named = named(value).map(Group::user);
+            let named = named(value).map(Group::user).map(Box::new);
             return Some(Self {
                 json: value.clone(),
                 tail: Bytes::new(),
@@ -135,13 +141,13 @@ impl Record {
     /// Returns the group of its owner.
     pub fn owner(&self) -> Option<&Group> {
         self.named
-            .as_ref()
+            .as_deref()
             .or_else(|| self.group_epochs.iter().map(|recorded| &recorded.group).find(|group| group.kind == Kind::User))
     }
 
     /// Returns all groups that it records.
     pub fn groups(&self) -> impl Iterator<Item = &Group> {
-        self.named.iter().chain(self.group_epochs.iter().map(|recorded| &recorded.group))
+        self.named.as_deref().into_iter().chain(self.group_epochs.iter().map(|recorded| &recorded.group))
     }
 }
 
@@ -251,6 +257,7 @@ mod tests {
             ttl: Duration::from_millis(86_400_001),
             owner: Some(Epoch([0, 1, 2, 3, 252, 253, 254, 255])),
             group_epochs: vec![recorded(Group::tag("org 7".into())), recorded(Group::user("ü".into()))],
+            public_id: Some(Box::new([9; 16])),
         }
     }
 
@@ -294,7 +301,7 @@ mod tests {
             (r#"["userId"]"#, None),
         ] {
             let record = Record::read(&Bytes::from_static(text.as_bytes())).unwrap();
-            assert_eq!(record.named, wanted.map(|name| Group::user(name.into())), "{text}");
+            assert_eq!(record.named, wanted.map(|name| Box::new(Group::user(name.into()))), "{text}");
         }
     }
 

@@ -19,6 +19,7 @@ use super::{
     contents::Contents,
     group::{Group, GroupState, Kind},
     metadata::Record,
+    token,
 };
 use crate::features::json::Object;
 
@@ -38,6 +39,8 @@ pub enum ReadResult {
     /// A value of another kind: a validated token instead of a session, or the reverse; or a string, number or array that another
     /// program wrote.
     OtherKind,
+    /// What is left under a token that was rotated.
+    Rotated,
     /// An invalid value.
     Invalid(Bytes),
     /// A valid value.
@@ -47,6 +50,8 @@ pub enum ReadResult {
 /// A valid session or validated token.
 #[derive(Debug)]
 pub struct ValidSession {
+    /// The token that it has now, if the one that was given has been rotated.
+    pub successor: Option<Box<SessionKey>>,
     /// The stored value.
     pub value: Bytes,
     /// The same, parsed.
@@ -58,7 +63,12 @@ pub struct ValidSession {
 struct Reader {
     sessions: Sessions,
     key: SessionKey,
-    of: Contents,
+    /// Whether a session of either kind is wanted.
+    listed: bool,
+    /// Whether an old token that has ended is followed too.
+    for_destroy: bool,
+    /// Whether the key is that of a token that followed another.
+    followed: bool,
     with_ttl: bool,
     epoch_keys: EpochKeys,
     last: Option<Bytes>,
@@ -82,35 +92,45 @@ impl ReadResult {
 
 impl Sessions {
     /// Reads a value. `with_left` also reads its remaining ttl.
-    pub(super) fn read(&self, key: SessionKey, of: Contents, with_ttl: bool) -> Call<ReadResult> {
+    pub(super) fn read(&self, key: SessionKey, with_ttl: bool) -> Call<ReadResult> {
         let epoch_keys = self.0.hints.get(&key.id).unwrap_or_default();
-        self.read_by(key, of, with_ttl, epoch_keys)
+        self.reader(key, with_ttl, epoch_keys).send(|found| found.map(Step::Done))
     }
 
-    /// The same for a value that probably needs these epochs.
-    pub(super) fn read_by(
-        &self,
-        key: SessionKey,
-        of: Contents,
-        with_ttl: bool,
-        epoch_keys: EpochKeys,
-    ) -> Call<ReadResult> {
-        self.reader(key, of, with_ttl, epoch_keys).send(|found| found.map(Step::Done))
+    /// The same for a session of either kind that an index lists, which probably needs these epochs.
+    pub(super) fn read_listed(&self, key: SessionKey, with_ttl: bool, epoch_keys: EpochKeys) -> Call<ReadResult> {
+        let reader = Reader { listed: true, ..self.reader(key, with_ttl, epoch_keys) };
+        reader.send(|found| found.map(Step::Done))
+    }
+
+    /// Finds the session to destroy, under whatever token it has now.
+    pub(super) fn read_for_destroy(&self, key: SessionKey) -> Call<ReadResult> {
+        let reader = Reader { for_destroy: true, ..self.reader(key, false, EpochKeys::new()) };
+        reader.send(|found| found.map(Step::Done))
     }
 
     /// Reads a value for `then`, with a single closure, because this is the most frequent operation.
     pub(super) fn read_then<T: Send + 'static>(
         &self,
         key: SessionKey,
-        of: Contents,
         then: impl FnOnce(Result<ReadResult>) -> Result<Step<T>> + Send + 'static,
     ) -> Call<T> {
         let epoch_keys = self.0.hints.get(&key.id).unwrap_or_default();
-        self.reader(key, of, false, epoch_keys).send(then)
+        self.reader(key, false, epoch_keys).send(then)
     }
 
-    fn reader(&self, key: SessionKey, of: Contents, with_ttl: bool, epoch_keys: EpochKeys) -> Reader {
-        Reader { sessions: self.clone(), key, of, with_ttl, epoch_keys, last: None, rounds: 0 }
+    fn reader(&self, key: SessionKey, with_ttl: bool, epoch_keys: EpochKeys) -> Reader {
+        Reader {
+            sessions: self.clone(),
+            key,
+            listed: false,
+            for_destroy: false,
+            followed: false,
+            with_ttl,
+            epoch_keys,
+            last: None,
+            rounds: 0,
+        }
     }
 
     /// Whether these are exactly the keys of the epochs that this value needs. Builds no keys.
@@ -166,7 +186,11 @@ impl Reader {
         };
         let Some(value) = value else { return Ok(Outcome::Done(ReadResult::Missing)) };
         let Some(record) = Record::read(&value) else { return Ok(Outcome::Done(ReadResult::Invalid(value))) };
-        if record.of() != self.of || record.is_other_json() {
+        if record.of() == Contents::Rotated {
+            return self.follow(&record);
+        }
+        let is_wanted = record.of() == self.key.of || self.listed && record.of().is_session();
+        if !is_wanted || record.is_other_json() {
             return Ok(Outcome::Done(ReadResult::OtherKind));
         }
         let were_requested = self.sessions.needs(&record, &self.epoch_keys);
@@ -181,7 +205,8 @@ impl Reader {
                 if self.last.is_some() || !were_requested {
                     self.sessions.hint(&self.key.id, &needed);
                 }
-                return Ok(Outcome::Done(ReadResult::Valid(ValidSession { value, record, ttl_ms })));
+                let successor = if self.followed { Some(Box::new(self.restored_key()?)) } else { None };
+                return Ok(Outcome::Done(ReadResult::Valid(ValidSession { successor, value, record, ttl_ms })));
             }
             if self.last.as_ref() == Some(&value) {
                 return Ok(Outcome::Done(ReadResult::Invalid(value)));
@@ -192,8 +217,31 @@ impl Reader {
             return Err(Error::new(ErrorKind::Conflict, "the session kept changing while it was read"));
         }
         (self.epoch_keys, self.last) = (needed, Some(value));
-        self.key = self.sessions.key(&String::from_utf8_lossy(&self.key.id))?;
+        self.key = self.restored_key()?;
         Ok(Outcome::Again(self))
+    }
+
+    /// Reads the session under the token that followed the one that was given.
+    fn follow(mut self, record: &Record) -> Result<Outcome> {
+        let rotated = Object::parse(&record.json).filter(|rotated| self.for_destroy || !rotated.has(token::ENDED));
+        let salt = rotated.and_then(|rotated| rotated.name(token::SALT));
+        let Some((salt, token)) = salt.zip(self.key.token.as_ref()) else {
+            return Ok(Outcome::Done(ReadResult::Rotated));
+        };
+        self.rounds += 1;
+        if self.rounds > MAX_ROUNDS {
+            return Err(Error::new(ErrorKind::Conflict, "the session kept changing while it was read"));
+        }
+        self.key = self.sessions.key(&token::successor(token, &salt))?;
+        self.epoch_keys = self.sessions.0.hints.get(&self.key.id).unwrap_or_default();
+        (self.last, self.followed) = (None, true);
+        Ok(Outcome::Again(self))
+    }
+
+    /// Returns the key, whose name has been moved into the request.
+    fn restored_key(&self) -> Result<SessionKey> {
+        let key = self.sessions.stored_key(&String::from_utf8_lossy(&self.key.id), self.key.of)?;
+        Ok(SessionKey { token: self.key.token.clone(), ..key })
     }
 }
 
@@ -223,7 +271,7 @@ impl ValidSession {
     /// Whether it belongs to this group.
     pub fn is_of(&self, group: &Group) -> bool {
         match group.kind {
-            Kind::User if self.record.of() == Contents::Session => self.record.owner() == Some(group),
+            Kind::User if self.record.of().is_session() => self.record.owner() == Some(group),
             _ => self.record.groups().any(|other| other == group),
         }
     }

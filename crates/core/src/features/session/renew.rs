@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use cinnabar_port::{Call, Effect, Reply, Request, Step, effect::is_one, error::Result};
 
-use super::{
-    SessionKey, Sessions, contents::Contents, metadata::Record, read::ValidSession, update::renewal_threshold,
-};
+use super::{OpenedSession, SessionKey, Sessions, metadata::Record, read::ValidSession, update::renewal_threshold};
 use crate::features::ttl;
 
 /// The default ttl of `storeSession`.
@@ -19,8 +16,8 @@ impl Sessions {
         let ttl = ttl::from_seconds("seconds", seconds)?;
         let sessions = self.clone();
         let key = self.key(id)?;
-        Ok(self.read(key.clone(), Contents::Session, false).then(move |found| match found.valid() {
-            Some(valid) => sessions.renew(&key, &valid, ttl, Effect::ChangedIf(is_one)).map(Step::Next),
+        Ok(self.read(key.clone(), false).then(move |found| match found.valid() {
+            Some(valid) => sessions.renew(key, &valid, ttl, Effect::ChangedIf(is_one)).map(Step::Next),
             None => Ok(Step::Done(false)),
         }))
     }
@@ -29,14 +26,14 @@ impl Sessions {
     pub fn touch(&self, id: &str) -> Result<Call<bool>> {
         let sessions = self.clone();
         let key = self.key(id)?;
-        Ok(self.read(key.clone(), Contents::Session, true).then(move |found| {
+        Ok(self.read(key.clone(), true).then(move |found| {
             let Some(valid) = found.valid() else { return Ok(Step::Done(false)) };
             let ttl = sessions.renewal_ttl(&valid.record);
             // Another program's session with a longer ttl keeps it. One without a ttl, negative here, gets the default.
             if valid.record.metadata.is_none() && valid.ttl_ms > ttl.as_millis() as i64 {
                 return Ok(Step::Done(true));
             }
-            sessions.renew(&key, &valid, ttl, Effect::ChangedIf(is_one)).map(Step::Next)
+            sessions.renew(key, &valid, ttl, Effect::ChangedIf(is_one)).map(Step::Next)
         }))
     }
 
@@ -50,9 +47,10 @@ impl Sessions {
         }
     }
 
-    fn renew(&self, key: &SessionKey, valid: &ValidSession, ttl: Duration, effect: Effect) -> Result<Call<bool>> {
-        let mut requests = self.renew_indexes(&valid.record.group_epochs, Contents::Session, &key.id, ttl)?;
-        let expire = Request::keyed("PEXPIRE", [key.redis_key.clone(), ttl::millis(ttl)]).idempotent();
+    fn renew(&self, key: SessionKey, valid: &ValidSession, ttl: Duration, effect: Effect) -> Result<Call<bool>> {
+        let key = valid.successor.clone().map_or(key, |key| *key);
+        let mut requests = self.renew_indexes(&valid.record.group_epochs, key.of, &key.id, ttl)?;
+        let expire = Request::keyed("PEXPIRE", [key.redis_key, ttl::millis(ttl)]).idempotent();
         requests.push(expire.with_effect(effect));
         Ok(Call::round(requests, |replies| {
             let mut replies = replies.all()?;
@@ -62,18 +60,18 @@ impl Sessions {
     }
 
     /// Reads a rolling session.
-    pub(super) fn read_rolling(&self, key: SessionKey) -> Call<Option<Bytes>> {
+    pub(super) fn read_rolling(&self, key: SessionKey) -> Call<Option<OpenedSession>> {
         let sessions = self.clone();
-        self.read(key.clone(), Contents::Session, true).then(move |found| {
+        self.read(key.clone(), true).then(move |found| {
             let Some(valid) = found.valid() else { return Ok(Step::Done(None)) };
             let ttl = sessions.renewal_ttl(&valid.record);
             // Renewing soon after the last renewal is pointless, and a ttl that was extended must not be shortened.
             if valid.outlasts(ttl - renewal_threshold(ttl)) {
-                return Ok(Step::Done(Some(valid.record.json)));
+                return Ok(Step::Done(Some(OpenedSession::new(valid, false))));
             }
             // The caller only reads, so this is no effect of the call.
-            let renewed = sessions.renew(&key, &valid, ttl, Effect::None)?;
-            Ok(Step::Next(renewed.map(move |renewed| renewed.then_some(valid.record.json))))
+            let renewed = sessions.renew(key, &valid, ttl, Effect::None)?;
+            Ok(Step::Next(renewed.map(move |renewed| renewed.then(|| OpenedSession::new(valid, true)))))
         })
     }
 }

@@ -54,6 +54,7 @@ fn encoded(json: &str, seconds: u64) -> String {
         ttl: Duration::from_secs(seconds),
         owner: Some(group::Epoch([1, 2, 3, 4, 5, 6, 7, 8])),
         group_epochs: Vec::new(),
+        public_id: None,
     };
     String::from_utf8(metadata.append_to(json.as_bytes()).to_vec()).unwrap()
 }
@@ -151,7 +152,7 @@ fn the_first_argument_is_the_owner() {
 
 #[test]
 fn a_taken_id_is_not_indexed() {
-    let options = || Create { id: Some("a".into()), tags: vec!["t".into()], ttl: Some(60.0) };
+    let options = || Create { id: Some("a".into()), tags: vec!["t".into()], ttl: Some(60.0), token: false };
     let create = || sessions().create("u", "t", "{}", options()).unwrap();
     let call = next(create(), vec![text(encoded(r#"{"userId":"u"}"#, 60))]);
     let taken = done(call, vec![text(encoded(r#"{"userId":"u"}"#, 60)), text(KNOWN)]);
@@ -344,7 +345,13 @@ fn a_token_dropped_after_the_lookup_is_not_cached() {
 fn lookups_are_counted() {
     let sessions = sessions();
     let hash = "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0";
-    let metadata = Metadata { of: Contents::Token, ttl: Duration::from_secs(1), owner: None, group_epochs: Vec::new() };
+    let metadata = Metadata {
+        of: Contents::Token,
+        ttl: Duration::from_secs(1),
+        owner: None,
+        group_epochs: Vec::new(),
+        public_id: None,
+    };
     let session = Reply::Bulk(metadata.append_to(b"{}"));
     let found = done(sessions.lookup("token", false).unwrap(), vec![session]).unwrap();
     assert_eq!(found, Lookup { hash: hash.into(), user: Some("{}".into()), stamp: String::new() });

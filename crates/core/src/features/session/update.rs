@@ -12,7 +12,6 @@ use cinnabar_port::{
 
 use super::{
     SessionKey, Sessions,
-    contents::Contents,
     group::{Group, GroupEpoch, group_states},
     metadata::{Metadata, Record},
     read::ValidSession,
@@ -57,8 +56,11 @@ impl Sessions {
 
 impl Update {
     fn read(self) -> Call<bool> {
-        self.sessions.clone().read_then(self.key.clone(), Contents::Session, move |found| match found?.valid() {
-            Some(ValidSession { value, record, .. }) => self.replay(value, record),
+        self.sessions.clone().read_then(self.key.clone(), move |found| match found?.valid() {
+            Some(ValidSession { successor, value, record, .. }) => {
+                let key = successor.map_or_else(|| self.key.clone(), |key| *key);
+                Self { key, ..self }.replay(value, record)
+            }
             None => Ok(Step::Done(false)),
         })
     }
@@ -94,7 +96,7 @@ impl Update {
     ) -> Result<Call<bool>> {
         let has_owner = owner.is_some();
         let others = record.metadata.as_ref().map(|metadata| metadata.group_epochs.clone()).unwrap_or_default();
-        let requests = self.sessions.add_to_indexes(owner.as_slice(), Contents::Session, &self.key.id, ttl)?;
+        let requests = self.sessions.add_to_indexes(owner.as_slice(), self.key.of, &self.key.id, ttl)?;
         Ok(Call::round(requests, move |replies| {
             let known = group_states(replies.all()?)?.into_iter().next().flatten();
             if has_owner && known.is_none() {
@@ -103,7 +105,8 @@ impl Update {
             let own = owner.into_iter().zip(known).map(|(group, known)| GroupEpoch { group, epoch: known.epoch });
             let group_epochs: Vec<_> = own.chain(others.iter().cloned()).collect();
             let owner = has_owner.then(|| group_epochs[0].epoch);
-            let next = Metadata { of: Contents::Session, ttl, owner, group_epochs: others }.append_to(&json);
+            let public_id = record.metadata.as_ref().and_then(|metadata| metadata.public_id.clone());
+            let next = Metadata { of: self.key.of, ttl, owner, group_epochs: others, public_id }.append_to(&json);
             self.store(Write { current, record, next, group_epochs, ttl }, false).map(Step::Next)
         }))
     }
@@ -114,7 +117,7 @@ impl Update {
         let Write { current, next, ttl, .. } = &write;
         let mut requests = Vec::new();
         if renew {
-            requests = self.sessions.renew_indexes(&write.group_epochs, Contents::Session, &self.key.id, *ttl)?;
+            requests = self.sessions.renew_indexes(&write.group_epochs, self.key.of, &self.key.id, *ttl)?;
         }
         let sufficient = if renew { Bytes::from_static(b"0") } else { ttl::millis(*ttl - renewal_threshold(*ttl)) };
         let args = [self.key.redis_key.clone(), current.clone(), next.clone(), ttl::millis(*ttl), sufficient];

@@ -97,7 +97,7 @@ impl Sessions {
     pub fn lookup(&self, token: &str, loading: bool) -> Result<Call<Lookup>> {
         keys::raw("token", token)?;
         let (sessions, hash) = (self.clone(), hash(token));
-        let key = self.key(&hash)?;
+        let key = self.stored_key(&hash, Contents::Token)?;
         let call = if loading { self.read_during_load(key, hash)? } else { self.read_then_begin(key, hash) };
         Ok(call.inspect(move |found| {
             sessions.0.counters.count(found.map(|found| found.user.is_some()).ok());
@@ -106,7 +106,7 @@ impl Sessions {
 
     fn read_then_begin(&self, key: SessionKey, hash: String) -> Call<Lookup> {
         let sessions = self.clone();
-        self.read(key.clone(), Contents::Token, false).then(move |found| match found {
+        self.read(key.clone(), false).then(move |found| match found {
             ReadResult::Valid(valid) => {
                 Ok(Step::Done(Lookup { hash, user: Some(valid.record.json), stamp: String::new() }))
             }
@@ -155,7 +155,7 @@ impl Sessions {
         if serde_json::from_str::<&serde_json::value::RawValue>(user).is_err() {
             return Err(Error::argument("user must be a value that JSON can hold"));
         }
-        let key = self.key(hash)?;
+        let key = self.stored_key(hash, Contents::Token)?;
         let groups: Vec<_> = owners.iter().cloned().map(Group::user).collect();
         let (load_epoch, count) = stamp.split_once(' ').unwrap_or_default();
         let requests = self.add_to_indexes(&groups, Contents::Token, &key.id, ttl)?;
@@ -219,7 +219,8 @@ impl Fill {
     }
 
     fn store(self, group_epochs: Vec<GroupEpoch>, notes: Vec<Request>) -> Result<Call<bool>> {
-        let value = Metadata { of: Contents::Token, ttl: self.ttl, owner: None, group_epochs }.append_to(&self.user);
+        let value = Metadata { of: Contents::Token, ttl: self.ttl, owner: None, group_epochs, public_id: None }
+            .append_to(&self.user);
         let load = self.key.load(&self.sessions.0.prefix)?;
         let args = [
             self.key.redis_key,

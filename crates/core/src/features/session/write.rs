@@ -12,7 +12,6 @@ use cinnabar_port::{Call, Replies, Reply, Request, Step, error::Result};
 
 use super::{
     SessionKey, Sessions,
-    contents::Contents,
     group::{Epoch, Group, GroupEpoch, Kind, group_states},
     metadata::Metadata,
     read::EpochKeys,
@@ -28,6 +27,8 @@ pub struct SessionWrite {
     pub groups: Vec<Group>,
     pub json: Vec<u8>,
     pub ttl: Duration,
+    /// Of a session with a token.
+    pub public_id: Option<Box<[u8; 16]>>,
 }
 
 impl SessionWrite {
@@ -72,7 +73,7 @@ impl SessionWrite {
     }
 
     fn add_to_indexes(&self) -> Result<Vec<Request>> {
-        self.sessions.add_to_indexes(&self.groups, Contents::Session, &self.key.id, self.ttl)
+        self.sessions.add_to_indexes(&self.groups, self.key.of, &self.key.id, self.ttl)
     }
 
     fn group_states(&self, replies: impl IntoIterator<Item = Reply>) -> Result<Vec<Epoch>> {
@@ -91,7 +92,8 @@ impl SessionWrite {
         let (owners, group_epochs): (Vec<_>, Vec<_>) =
             group_epochs.partition(|recorded| recorded.group.kind == Kind::User);
         let owner = owners.first().map(|recorded| recorded.epoch);
-        Metadata { of: Contents::Session, ttl: self.ttl, owner, group_epochs }.append_to(&self.json)
+        let public_id = self.public_id.clone();
+        Metadata { of: self.key.of, ttl: self.ttl, owner, group_epochs, public_id }.append_to(&self.json)
     }
 
     fn write_with(

@@ -1,0 +1,49 @@
+'use strict'
+
+const { readVariable } = require('../environment-variables.js')
+
+// Browsers accept a cookie of this name only over TLS and from the host itself, so no other host can set it.
+const HOST = '__Host-'
+
+// Without a prototype, since `Object.prototype` may be polluted.
+const UNSET = Object.freeze({ __proto__: null })
+
+/**
+ * The attributes of the cookie: the given ones, and defaults. Only `NODE_ENV` of development and tests make it one that browsers
+ * send without TLS. A name is given the prefix `__Host-` only if it is the default one and nothing prevents it.
+ */
+function cookieOptions(given) {
+  // What is no object is rejected by the native side.
+  if (given !== undefined && given !== null && (typeof given !== 'object' || Array.isArray(given))) return given
+  const isPlain = ['development', 'test'].includes(readVariable('NODE_ENV'))
+  const { path = '/', domain, secure = !isPlain, sameSite = 'lax', partitioned = false } = given ?? UNSET
+  const isHostOnly = secure === true && path === '/' && domain === undefined
+  const { name = isHostOnly ? `${HOST}session` : 'session' } = given ?? UNSET
+  return { name, path, domain, secure, sameSite, partitioned }
+}
+
+/** Writes the cookie of sessions with so many seconds to live. */
+class SessionCookie {
+  #native
+  #options
+  #seconds
+
+  constructor(native, options, seconds) {
+    this.#native = native
+    this.#options = options
+    this.#seconds = seconds
+  }
+
+  /** The value of a `Set-Cookie` header; a token that is null removes the cookie. */
+  header(token, seconds = this.#seconds) {
+    return this.#native.setCookie(token, seconds)
+  }
+
+  /** The arguments for `set` of the cookies of Next.js. */
+  forCookies(token, seconds = this.#seconds) {
+    const { name, ...attributes } = this.#options
+    return [name, token ?? '', { ...attributes, httpOnly: true, maxAge: token === null ? 0 : Math.ceil(seconds) }]
+  }
+}
+
+module.exports = { SessionCookie, cookieOptions }

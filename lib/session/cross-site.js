@@ -1,0 +1,36 @@
+'use strict'
+
+const { bearerOf, headersIn, readSafely } = require('./request-token.js')
+
+// Methods that change nothing, which other sites may call by a link.
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+
+/**
+ * Whether another site has a browser send this request, and it may change something: forged requests carry the user's cookie too.
+ * Browsers say where a request comes from in `Sec-Fetch-Site`, older ones in `Origin`; what sends neither is no browser. A request
+ * whose token is not in a cookie cannot be forged. `trusted` are origins that may send such requests, or '*'.
+ */
+function isCrossSiteWrite(request, trusted) {
+  if (trusted === '*') return false
+  const method = readSafely(() => request.method)
+  const values = headersIn(request)
+  if (typeof method !== 'string' || !values || SAFE_METHODS.has(method.toUpperCase()) || bearerOf(values)) return false
+  const [site] = values('sec-fetch-site')
+  const [origin] = values('origin')
+  if (site === 'same-origin' || site === 'none') return false
+  if (site === undefined && (origin === undefined || hostOf(origin) === hostIn(request, values))) return false
+  return origin === undefined || !trusted.includes(origin)
+}
+
+function hostIn(request, values) {
+  const [host] = values('host')
+  // A fetch Request that no server has received has its host in its URL only.
+  return host?.toLowerCase() ?? readSafely(() => new URL(request.url).host)
+}
+
+// `null` is the origin of sandboxed frames and files, and has no host.
+function hostOf(origin) {
+  return readSafely(() => new URL(origin).host) ?? ''
+}
+
+module.exports = { isCrossSiteWrite }
