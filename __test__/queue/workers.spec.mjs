@@ -507,7 +507,7 @@ for (const engine of engines) {
           [() => queue.on('done', () => {}), /its events: added/],
           [() => queue.on('added'), /listener must be a function/],
           [() => new JobQueue('', { service }), /name must not be empty/],
-          [() => new JobQueue(undefined, { service }), /name must be a string/],
+          [() => new JobQueue(undefined, { service }), /the name of a queue must be a string/],
           [() => new JobQueue('n', { service: {} }), /RedisService/],
           [() => new JobQueue('n', { service, lease: 5 }), /did you mean "leaseMs"/],
           [() => new JobQueue('n', { service, leaseMs: 50 }), /leaseMs must be a whole number from 100/],
