@@ -209,7 +209,7 @@ for (const engine of engines) {
       assert.equal((await from('https://evil.example')).crossSite, true)
     })
 
-    test('withSession answers for requests that the handler need not see', async () => {
+    test('withSession responds for requests that the handler need not see', async () => {
       const seen = []
       const handler = async (request, session, context) => {
         seen.push([request.method, session.userId, context])
