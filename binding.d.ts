@@ -290,7 +290,7 @@ export declare class Service {
 
 /** Sessions of one service. */
 export declare class Sessions {
-  /** Takes `{ prefix, ttl, rolling, tokens, cookie: { name, path, domain, secure, sameSite, partitioned } }`. */
+  /** Takes `{ prefix, ttl, absoluteTtl, rolling, tokens, cookie: { name, path, domain, secure, sameSite, partitioned } }`. */
   constructor(service: Service, options: unknown)
   /** Returns the same object with limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Sessions

@@ -14,6 +14,7 @@ const { RequestSession } = require('./session/handle.js')
 const { SessionCookie, cookieOptions } = require('./session/cookie.js')
 const { isCrossSiteWrite } = require('./session/cross-site.js')
 const { withSession } = require('./session/with-session.js')
+const { presets } = require('./session/presets.js')
 const { tokenOf } = require('./session/request-token.js')
 const { idsOf } = require('./session/user-ids.js')
 const { singleFlightOf } = require('./single-flight.js')
@@ -27,6 +28,8 @@ const DESCRIBE_OPTIONS = ['current']
 
 /** Sessions: plain JSON under `session:{id}`. */
 class SessionManager extends Limitable {
+  static presets = presets
+
   constructor(service, options) {
     super(service, () => {
       const own = readOptions(options, SESSION_OPTIONS)

@@ -16,6 +16,11 @@ export interface SessionManagerOptions {
   prefix?: string
   /** The ttl of a session, in seconds, renewed by every update. Default `86400`, 24 hours. */
   ttl?: number
+  /**
+   * After how many seconds a session ends even if it is in use, so that a stolen one does not live for ever. Default: never. The time of
+   * its end is stored with the session, and renewing, updating or rotating it does not change that.
+   */
+  absoluteTtl?: number
   /** Whether reading a session renews its ttl. Default `false`. */
   rolling?: boolean
   /**
@@ -349,13 +354,21 @@ export interface RequestSession<Data extends object = KnownSessionData> {
   readonly data: Session<Data> | null
   /** The user's id, or `null`. */
   readonly userId: string | null
+  /** When the user signed in, or `null`: the `createdAt` of the session. Signing in again renews it. */
+  readonly signedInAt: Date | null
+  /**
+   * Whether the user signed in at most so many seconds ago. Ask for the password again before sensitive actions, and call `signIn` then.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for no number above 0.
+   */
+  isFresh(seconds: number): boolean
   /** Whether another site has a browser send this request, and it may change something. */
   readonly crossSite: boolean
   /** The value of the `Set-Cookie` header that `commit` adds, or `null` if the cookie stays as it is. */
   readonly setCookie: string | null
   /**
-   * Creates a session for this user with a new token, of which only the hash is stored, and ends the session that the request had. Rejects
-   * with `E_CONFLICT` if the user was signed out everywhere at the same time.
+   * Creates a session for this user with a new token, of which only the hash is stored, and ends the session that the request had. If that
+   * was one of the same user, its data is kept, except where `data` has other values. Rejects with `E_CONFLICT` if the user was signed out everywhere at the same time.
    */
   signIn(userId: string | number, ...rest: SignIn<Data>): Promise<void>
   /** Merges `changes` into the session, as `updateSession` does; returns `false` if there is none. */
@@ -393,6 +406,25 @@ export interface SessionManagerConstructor extends SessionManager {
     service?: RedisService,
     options?: SessionManagerOptions,
   ): SessionManager<Data>
+  /**
+   * Options for the lives of sessions, by who recommends them, to be spread into yours.
+   *
+   * | preset      | ends unused after | ends in any case after | source                                      |
+   * | ----------- | ----------------- | ---------------------- | ------------------------------------------- |
+   * | `OWASP`     | 30 minutes        | 8 hours                | OWASP Session Management Cheat Sheet, low risk |
+   * | `NIST_AAL2` | 30 minutes        | 12 hours               | NIST SP 800-63B, section 4.2.3              |
+   * | `NIST_AAL3` | 15 minutes        | 12 hours               | NIST SP 800-63B, section 4.3.3              |
+   *
+   * @example
+   * const sessions = new SessionManager(undefined, { ...SessionManager.presets.OWASP })
+   */
+  readonly presets: {
+    readonly [Name in 'OWASP' | 'NIST_AAL2' | 'NIST_AAL3']: {
+      readonly ttl: number
+      readonly absoluteTtl: number
+      readonly rolling: true
+    }
+  }
   readonly prototype: SessionManager
 }
 

@@ -319,6 +319,47 @@ for (const engine of engines) {
       assert.equal((await read()).data, null)
     })
 
+    test('who signs in again keeps the data of the session; another user does not see it', async () => {
+      const session = await sessions.fromRequest(requestWith(await signIn('ada', { cart: [1], role: 'guest' })))
+      await session.signIn('ada', { role: 'admin' })
+      assert.deepEqual([session.data.cart, session.data.role], [[1], 'admin'])
+      await session.signIn('grace', { role: 'guest' })
+      assert.deepEqual(Object.keys(session.data).sort(), ['createdAt', 'role', 'userId'])
+      await session.signIn(7)
+      await session.update({ a: 1 })
+      await session.signIn(7)
+      assert.equal(session.data.a, 1)
+    })
+
+    test('a sign-in is fresh for a while', async () => {
+      const anonymous = await sessions.fromRequest(requestWith())
+      assert.deepEqual([anonymous.signedInAt, anonymous.isFresh(60)], [null, false])
+      await anonymous.signIn('ada')
+      assert.ok(Math.abs(anonymous.signedInAt - Date.now()) < 5000)
+      assert.equal(anonymous.isFresh(60), true)
+      const old = await sessions.fromRequest(requestWith(await signIn('ada')))
+      old.data.createdAt = new Date(Date.now() - 61_000).toISOString()
+      assert.deepEqual([old.isFresh(60), old.isFresh(62)], [false, true])
+      for (const wrong of [0, -1, NaN, Infinity, '60', undefined]) {
+        assert.throws(() => old.isFresh(wrong), { code: 'E_INVALID_ARGUMENT' })
+      }
+    })
+
+    // Time moves on the embedded engine.
+    rolls('a session in use ends at its absolute ttl', async () => {
+      const bounded = new SessionManager(service, { ...SessionManager.presets.OWASP, cookie: { secure: true } })
+      let cookie = await signIn('ada', {}, {}, bounded)
+      for (let quarter = 1; quarter < 32; quarter++) {
+        engine.advance(service, 15 * 60_000)
+        const session = await bounded.fromRequest(requestWith(cookie))
+        assert.equal(session.userId, 'ada', `after ${quarter} quarters of an hour`)
+        if (quarter % 8 === 0) await session.rotate()
+        if (session.setCookie) cookie = cookieOf(session.setCookie)
+      }
+      engine.advance(service, 15 * 60_000)
+      assert.equal((await bounded.fromRequest(requestWith(cookie))).data, null)
+    })
+
     test('only tokens are accepted where they are hashed', async () => {
       const hashed = new SessionManager(service, { tokens: 'hashed' })
       const token = await hashed.createSession('ada', { a: 1 })

@@ -102,6 +102,9 @@ export async function requests(request: Request): Promise<Response> {
   const role: string | undefined = session.data?.role
   const user: string | null = session.userId
   await session.update({ role: 'guest' })
+  const since: Date | null = session.signedInAt
+  const fresh: boolean = session.isFresh(300)
+  void [since, fresh, new SessionManager(undefined, { ...SessionManager.presets.NIST_AAL2 })]
   const rotated: boolean = await session.rotate({ graceSeconds: 0 })
   // @ts-expect-error no such field
   await session.update({ rol: 'admin' })

@@ -52,10 +52,21 @@ class RequestSession {
     return this.#isChanged ? this.#cookie.header(this.#token, this.#seconds) : null
   }
 
+  get signedInAt() {
+    const { createdAt } = this.#session ?? {}
+    return createdAt === undefined ? null : new Date(createdAt)
+  }
+
+  isFresh(seconds) {
+    if (!(Number.isFinite(seconds) && seconds > 0)) throw argumentError('seconds must be a number above 0')
+    const since = Date.now() - (this.signedInAt ?? NaN)
+    return since <= seconds * 1000
+  }
+
   async signIn(userId, data = {}, options) {
     this.#assertSameSite()
     const own = ownOptions(options, SIGN_IN_OPTIONS)
-    const token = await this.#native.issue(userId, data, own)
+    const token = await this.#native.issue(userId, this.#withKept(userId, data), own)
     const before = this.#token
     // The old session ends, since others may know its token.
     const [opened] = await Promise.all([this.#native.open(token), before === null ? 0 : this.#native.destroy(before)])
@@ -117,6 +128,13 @@ class RequestSession {
     return this.#session
   }
 
+  // Who signs in again keeps the data of the session; another user must not see it.
+  #withKept(userId, data) {
+    if (this.#session === null || this.#session.userId !== String(userId)) return data
+    const own = fromJson(jsonOf(data, 'data'))
+    return isPlain(own) ? { ...this.#session, ...own } : data
+  }
+
   #become(token, session) {
     this.#token = token
     this.#session = session
@@ -130,6 +148,11 @@ class RequestSession {
       { code: 'E_CROSS_SITE' },
     )
   }
+}
+
+// Anything else is rejected by the native side.
+function isPlain(value) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 module.exports = { RequestSession }

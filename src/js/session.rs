@@ -35,7 +35,7 @@ pub struct Sessions {
 
 #[napi]
 impl Sessions {
-    /// Takes `{ prefix, ttl, rolling, tokens, cookie: { name, path, domain, secure, sameSite, partitioned } }`.
+    /// Takes `{ prefix, ttl, absoluteTtl, rolling, tokens, cookie: { name, path, domain, secure, sameSite, partitioned } }`.
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
@@ -316,6 +316,7 @@ impl OptionReader<'_> {
             prefix: self.text(c"prefix", Some(keys::SESSIONS))?,
             ttl: self.ttl(c"ttl", Some(session::DEFAULT_TTL_SECONDS))?,
             rolling: self.flag(c"rolling", false)?,
+            absolute_ttl: self.ttl(c"absoluteTtl", None)?,
             hashed: self.word_or(c"tokens", [("plain", false), ("hashed", true)], false)?,
         };
         Ok((options, self.session_cookie()?))

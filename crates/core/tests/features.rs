@@ -38,6 +38,8 @@ mod rooms;
 mod run;
 #[path = "support/server.rs"]
 mod server;
+#[path = "features/session_absolute_ttl.rs"]
+mod session_absolute_ttl;
 #[path = "features/session_tokens.rs"]
 mod session_tokens;
 #[path = "features/sessions.rs"]

@@ -10,6 +10,7 @@ mod cookie;
 mod group;
 mod index;
 mod metadata;
+mod put;
 mod read;
 mod renew;
 mod rotate;
@@ -34,7 +35,8 @@ use cinnabar_port::{
 use self::{
     contents::Contents,
     group::Group,
-    metadata::Metadata,
+    metadata::{Extra, Metadata},
+    put::{Bound, put},
     read::{EpochKeys, ReadResult, ValidSession},
     renew::STORE_SESSION_TTL,
     update::owner,
@@ -73,6 +75,8 @@ pub struct Options {
     pub rolling: bool,
     /// Whether new sessions are stored under the hash of a token, and sessions under their id are not found.
     pub hashed: bool,
+    /// After how many seconds a session ends even if it is in use.
+    pub absolute_ttl: Option<f64>,
 }
 
 /// Options of one new session.
@@ -119,6 +123,7 @@ struct Inner {
     ttl: Duration,
     rolling: bool,
     hashed: bool,
+    absolute_ttl: Option<Duration>,
     counters: validate::Counters,
     /// The keys of the epochs that sessions needed when they were last read or written, by id.
     hints: Hints<EpochKeys>,
@@ -138,8 +143,8 @@ struct SessionKey {
 
 impl SessionKey {
     /// Returns the public id of a new session here. One without a token has one that is derived from its id.
-    fn new_public_id(&self) -> Result<Option<Box<[u8; 16]>>> {
-        self.token.is_some().then(|| random::bytes().map(Box::new)).transpose()
+    fn new_public_id(&self) -> Result<Option<[u8; 16]>> {
+        self.token.is_some().then(random::bytes).transpose()
     }
 
     /// Returns the key of the epoch of a token's load.
@@ -159,6 +164,7 @@ impl Sessions {
             ttl: ttl::from_seconds("ttl", options.ttl.unwrap_or(DEFAULT_TTL_SECONDS))?,
             rolling: options.rolling,
             hashed: options.hashed,
+            absolute_ttl: options.absolute_ttl.map(|ttl| ttl::from_seconds("absoluteTtl", ttl)).transpose()?,
             counters: validate::Counters::default(),
             hints: Hints::new(HINTS),
             epochs: Hints::new(HINTS),
@@ -213,11 +219,14 @@ impl Sessions {
                 ReadResult::Invalid(value) => value,
                 ReadResult::Valid(_) | ReadResult::OtherKind | ReadResult::Rotated => return Err(taken()),
             };
-            let write = sessions.session_write(key, groups, json, ttl)?.write(move |key, value, ttl| {
-                Request::script(&CREATE, [key.redis_key.clone(), value, ttl::millis(ttl), ending])
-                    .merging(Merge::Script)
-                    .with_effect(Effect::ChangedIf(is_one))
-            })?;
+            let absolute = sessions.0.absolute_ttl;
+            let write =
+                sessions.session_write(key, groups, json, ttl)?.write(move |key, value, ttl| match absolute {
+                    Some(absolute) => put(key.redis_key.clone(), value, ttl, Bound::After(absolute), Some(ending)),
+                    None => Request::script(&CREATE, [key.redis_key.clone(), value, ttl::millis(ttl), ending])
+                        .merging(Merge::Script)
+                        .with_effect(Effect::ChangedIf(is_one)),
+                })?;
             Ok(Step::Next(write.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken))))
         }))
     }
@@ -230,16 +239,19 @@ impl Sessions {
         let owner = owner("data", &Object::argument("data", data.as_bytes())?)?.map(Group::user);
         if owner.is_none() {
             // Metadata that equals the defaults is not stored.
-            let public_id = key.new_public_id()?;
-            let metadata = Metadata { of: key.of, ttl, owner: None, group_epochs: Vec::new(), public_id };
-            let is_default = ttl == STORE_SESSION_TTL && key.of == Contents::Session;
+            let extra = self.extra(&key)?;
+            let is_default = ttl == STORE_SESSION_TTL && key.of == Contents::Session && extra.is_none();
+            let metadata = Metadata { of: key.of, ttl, owner: None, group_epochs: Vec::new(), extra };
             let value = if is_default { data.to_owned().into() } else { metadata.append_to(data.as_bytes()) };
-            return Ok(Call::new(set(key.redis_key, value, ttl, None), |_| Ok(())));
+            let request = match self.0.absolute_ttl {
+                None => set(key.redis_key, value, ttl, None),
+                Some(absolute) => put(key.redis_key, value, ttl, Bound::After(absolute), None),
+            };
+            return Ok(Call::new(request, |_| Ok(())));
         }
-        let write = self
-            .session_write(key, owner.into_iter().collect(), data.into(), ttl)?
-            .write(|key, value, ttl| set(key.redis_key.clone(), value, ttl, None))?;
-        Ok(write.map(drop))
+        let write = self.session_write(key, owner.into_iter().collect(), data.into(), ttl)?;
+        let put = write.put(false);
+        Ok(write.write(put)?.map(drop))
     }
 
     /// Returns the text of a session's JSON, or `None`.
@@ -279,8 +291,14 @@ impl Sessions {
     }
 
     fn session_write(&self, key: SessionKey, groups: Vec<Group>, json: Vec<u8>, ttl: Duration) -> Result<SessionWrite> {
-        let public_id = key.new_public_id()?;
-        Ok(SessionWrite { sessions: self.clone(), key, groups, json, ttl, public_id })
+        let extra = self.extra(&key)?;
+        Ok(SessionWrite { sessions: self.clone(), key, groups, json, ttl, extra })
+    }
+
+    /// Returns what the metadata of a new session here has beside the rest. The time of its end is filled in as it is written.
+    fn extra(&self, key: &SessionKey) -> Result<Option<Box<Extra>>> {
+        let extra = Extra { public_id: key.new_public_id()?, until: self.0.absolute_ttl.map(|_| 0) };
+        Ok((extra != Extra::default()).then(|| Box::new(extra)))
     }
 
     /// Remembers which epochs a session needs, so that these are read with it in one round. A hint may be wrong or missing: the

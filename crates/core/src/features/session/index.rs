@@ -326,9 +326,9 @@ struct Listing {
 
 impl ListedSession {
     fn new(valid: ValidSession, id: String) -> Self {
-        let own = valid.record.metadata.as_ref().and_then(|metadata| metadata.public_id.as_deref());
+        let own = valid.record.metadata.as_ref().and_then(|metadata| metadata.extra.as_ref()?.public_id);
         Self {
-            public_id: own.map_or_else(|| public_id(&id), |own| random::to_hex(own)),
+            public_id: own.map_or_else(|| public_id(&id), |own| random::to_hex(&own)),
             is_hashed: valid.record.of() == Contents::Hashed,
             id,
             json: valid.record.json,

@@ -19,6 +19,8 @@ use crate::features::json::{self, Object};
 
 const BLANKS: [u8; 4] = *b" \t\n\r";
 const MAGIC: [u8; 2] = [0xd8, 0x93];
+const PUBLIC_ID: u8 = 1;
+const UNTIL: u8 = 2;
 /// The magic bytes in their stored form.
 const MAGIC_BLANKS: [[u8; 4]; 2] = [blanks(MAGIC[0]), blanks(MAGIC[1])];
 
@@ -38,8 +40,17 @@ pub struct Metadata {
     pub owner: Option<Epoch>,
     /// Its other groups.
     pub group_epochs: Vec<GroupEpoch>,
+    /// What only some values have.
+    pub extra: Option<Box<Extra>>,
+}
+
+/// What only some values have.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Extra {
     /// The public id of a session with a token, which stays the same when the token is rotated.
-    pub public_id: Option<Box<[u8; 16]>>,
+    pub public_id: Option<[u8; 16]>,
+    /// When the session ends even if it is in use, in milliseconds by the store's clock. `put.lua` replaces 0.
+    pub until: Option<u64>,
 }
 
 /// A stored value, parsed.
@@ -73,7 +84,16 @@ impl Metadata {
             bytes.extend(group.name.as_bytes());
             bytes.extend(epoch.0);
         }
-        bytes.extend(self.public_id.iter().flat_map(|id| **id));
+        let Extra { public_id, until } = self.extra.as_deref().cloned().unwrap_or_default();
+        if let Some(id) = public_id {
+            bytes.push(PUBLIC_ID);
+            bytes.extend(id);
+        }
+        // Last, where a script can replace it.
+        if let Some(until) = until {
+            bytes.push(UNTIL);
+            bytes.extend(until.to_be_bytes());
+        }
         bytes.push(self.of.byte());
         blank(&bytes)
     }
@@ -94,12 +114,20 @@ impl Metadata {
             let name = std::str::from_utf8(rest.take(length)?).ok()?.to_owned();
             group_epochs.push(GroupEpoch { group: Group { kind, name }, epoch: rest.epoch()? });
         }
-        let public_id = if rest.0.len() == 17 { Some(Box::new(rest.take(16)?.try_into().ok()?)) } else { None };
+        let mut extra = Extra::default();
+        while rest.0.len() > 1 {
+            match rest.byte()? {
+                PUBLIC_ID => extra.public_id = Some(rest.take(16)?.try_into().ok()?),
+                UNTIL => extra.until = Some(u64::from_be_bytes(rest.take(8)?.try_into().ok()?)),
+                _ => return None,
+            }
+        }
         let last = rest.byte()?;
         let of = [Contents::Session, Contents::Hashed, Contents::Rotated, Contents::Token]
             .into_iter()
             .find(|of| of.byte() == last)?;
-        rest.0.is_empty().then_some(Self { of, ttl, owner, group_epochs, public_id })
+        let extra = (extra != Extra::default()).then(|| Box::new(extra));
+        Some(Self { of, ttl, owner, group_epochs, extra })
     }
 }
 
@@ -126,6 +154,11 @@ impl Record {
         }
         group_epochs.extend(metadata.group_epochs.iter().cloned());
         Some(Self { json, tail: value.slice(end..), metadata: Some(metadata), group_epochs, named: None })
+    }
+
+    /// Returns when it ends even if it is in use, in milliseconds by the store's clock.
+    pub fn until(&self) -> Option<u64> {
+        self.metadata.as_ref()?.extra.as_ref()?.until
     }
 
     /// Returns the kind of value.
@@ -257,7 +290,7 @@ mod tests {
             ttl: Duration::from_millis(86_400_001),
             owner: Some(Epoch([0, 1, 2, 3, 252, 253, 254, 255])),
             group_epochs: vec![recorded(Group::tag("org 7".into())), recorded(Group::user("ü".into()))],
-            public_id: Some(Box::new([9; 16])),
+            extra: Some(Box::new(Extra { public_id: Some([9; 16]), until: Some(1_800_000_000_000) })),
         }
     }
 

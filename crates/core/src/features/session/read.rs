@@ -23,7 +23,7 @@ use super::{
 };
 use crate::features::json::Object;
 
-script!(GET_WITH_TTL = "session/get_with_ttl.lua", keys: 1, args: 0);
+script!(GET_WITH_TTL = "session/get_with_ttl.lua", keys: 1, args: 0, with: ["clock.lua"]);
 
 /// Keys of epochs.
 pub type EpochKeys = SmallVec<[Bytes; 1]>;
@@ -58,6 +58,8 @@ pub struct ValidSession {
     pub record: Record,
     /// The remaining ttl in milliseconds, if requested.
     pub ttl_ms: i64,
+    /// The time by the store's clock in milliseconds, if requested.
+    pub now_ms: i64,
 }
 
 struct Reader {
@@ -176,13 +178,13 @@ impl Reader {
 
     fn evaluate(mut self, mut replies: impl Iterator<Item = Reply>) -> Result<Outcome> {
         let first = replies.next().unwrap_or(Reply::Nil);
-        let (value, ttl_ms) = match first {
+        let (value, ttl_ms, now_ms) = match first {
             Reply::Nil => return Ok(Outcome::Done(ReadResult::Missing)),
             reply if self.with_ttl => {
-                let [value, ttl_ms] = reply.tuple()?;
-                (value.bulk()?, ttl_ms.int()?)
+                let [value, ttl_ms, now_ms] = reply.tuple()?;
+                (value.bulk()?, ttl_ms.int()?, now_ms.int()?)
             }
-            reply => (reply.bulk()?, 0),
+            reply => (reply.bulk()?, 0, 0),
         };
         let Some(value) = value else { return Ok(Outcome::Done(ReadResult::Missing)) };
         let Some(record) = Record::read(&value) else { return Ok(Outcome::Done(ReadResult::Invalid(value))) };
@@ -206,7 +208,7 @@ impl Reader {
                     self.sessions.hint(&self.key.id, &needed);
                 }
                 let successor = if self.followed { Some(Box::new(self.restored_key()?)) } else { None };
-                return Ok(Outcome::Done(ReadResult::Valid(ValidSession { successor, value, record, ttl_ms })));
+                return Ok(Outcome::Done(ReadResult::Valid(ValidSession { successor, value, record, ttl_ms, now_ms })));
             }
             if self.last.as_ref() == Some(&value) {
                 return Ok(Outcome::Done(ReadResult::Invalid(value)));
@@ -263,9 +265,11 @@ fn created_after(json: &[u8], dropped: i64) -> bool {
 }
 
 impl ValidSession {
-    /// Whether its remaining ttl, if that was read, exceeds `ttl`. A session without a ttl never expires.
+    /// Whether its remaining ttl, if that was read, exceeds `ttl`, or renewing it would not change much. A session without a ttl never
+    /// expires.
     pub fn outlasts(&self, ttl: Duration) -> bool {
-        self.ttl_ms < 0 || self.ttl_ms > ttl.as_millis() as i64
+        let most = self.record.until().map_or(i64::MAX, |until| until as i64 - self.now_ms - 1000);
+        self.ttl_ms < 0 || self.ttl_ms > most.min(ttl.as_millis() as i64)
     }
 
     /// Whether it belongs to this group.

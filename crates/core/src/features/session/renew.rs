@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use cinnabar_port::{Call, Effect, Reply, Request, Step, effect::is_one, error::Result};
+use cinnabar_port::{Call, Effect, Merge, Reply, Request, Step, effect::is_one, error::Result, script};
 
 use super::{OpenedSession, SessionKey, Sessions, metadata::Record, read::ValidSession, update::renewal_threshold};
 use crate::features::ttl;
+
+script!(EXPIRE = "session/expire.lua", keys: 1, args: 2, with: ["clock.lua"]);
 
 /// The default ttl of `storeSession`.
 pub const STORE_SESSION_TTL: Duration = Duration::from_secs(3600);
@@ -50,7 +52,13 @@ impl Sessions {
     fn renew(&self, key: SessionKey, valid: &ValidSession, ttl: Duration, effect: Effect) -> Result<Call<bool>> {
         let key = valid.successor.clone().map_or(key, |key| *key);
         let mut requests = self.renew_indexes(&valid.record.group_epochs, key.of, &key.id, ttl)?;
-        let expire = Request::keyed("PEXPIRE", [key.redis_key, ttl::millis(ttl)]).idempotent();
+        let expire = match valid.record.until() {
+            None => Request::keyed("PEXPIRE", [key.redis_key, ttl::millis(ttl)]).idempotent(),
+            Some(until) => {
+                let args = [key.redis_key, ttl::millis(ttl), until.to_string().into()];
+                Request::script(&EXPIRE, args).merging(Merge::Script).idempotent()
+            }
+        };
         requests.push(expire.with_effect(effect));
         Ok(Call::round(requests, |replies| {
             let mut replies = replies.all()?;

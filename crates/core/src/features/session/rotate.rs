@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use cinnabar_port::{
     Call, Effect, Merge, Reply, Request, Step,
     effect::is_one,
@@ -19,6 +20,7 @@ use super::{
     contents::Contents,
     index,
     metadata::{Metadata, Record},
+    put::{Bound, put},
     read::ValidSession,
     set,
     token::{self, successor},
@@ -96,7 +98,11 @@ impl Rotation {
     fn write(self, attempt: Attempt) -> Result<Call<Option<String>>> {
         let Attempt { read, new, ttl, .. } = &attempt;
         let mut requests = self.sessions.renew_indexes(&read.record.group_epochs, new.of, &new.id, *ttl)?;
-        requests.push(set(new.redis_key.clone(), read.value.clone(), *ttl, Some("NX")));
+        let (key, value) = (new.redis_key.clone(), read.value.clone());
+        requests.push(match read.record.until() {
+            None => set(key, value, *ttl, Some("NX")),
+            Some(until) => put(key, value, *ttl, Bound::At(until), Some(Bytes::new())),
+        });
         Ok(Call::round(requests, move |replies| {
             // A reply of nil from an index means that a group was dropped, and the copy is as invalid as the session.
             replies.all()?;
@@ -113,7 +119,7 @@ impl Rotation {
         if is_ended {
             rest.set(token::ENDED, &ended);
         }
-        let metadata = Metadata { of: Contents::Rotated, ttl, owner: None, group_epochs: Vec::new(), public_id: None };
+        let metadata = Metadata { of: Contents::Rotated, ttl, owner: None, group_epochs: Vec::new(), extra: None };
         let rest = metadata.append_to(&rest.to_bytes()?);
         let args = [attempt.old.redis_key.clone(), attempt.read.value.clone(), rest, ttl::millis(ttl)];
         let end = Request::script(&ROTATE, args).merging(Merge::Script).with_effect(Effect::ChangedIf(is_one));

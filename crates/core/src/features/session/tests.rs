@@ -54,7 +54,7 @@ fn encoded(json: &str, seconds: u64) -> String {
         ttl: Duration::from_secs(seconds),
         owner: Some(group::Epoch([1, 2, 3, 4, 5, 6, 7, 8])),
         group_epochs: Vec::new(),
-        public_id: None,
+        extra: None,
     };
     String::from_utf8(metadata.append_to(json.as_bytes()).to_vec()).unwrap()
 }
@@ -350,7 +350,7 @@ fn lookups_are_counted() {
         ttl: Duration::from_secs(1),
         owner: None,
         group_epochs: Vec::new(),
-        public_id: None,
+        extra: None,
     };
     let session = Reply::Bulk(metadata.append_to(b"{}"));
     let found = done(sessions.lookup("token", false).unwrap(), vec![session]).unwrap();

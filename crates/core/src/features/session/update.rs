@@ -18,7 +18,7 @@ use super::{
 };
 use crate::features::{json::Object, ttl};
 
-script!(COMPARE_AND_SET = "session/compare_and_set.lua", keys: 1, args: 4);
+script!(COMPARE_AND_SET = "session/compare_and_set.lua", keys: 1, args: 5, with: ["clock.lua"]);
 
 /// Rounds after which an update gives up. In each round, one of the concurrent writers of a session succeeds.
 const MAX_ROUNDS: usize = 1000;
@@ -105,8 +105,8 @@ impl Update {
             let own = owner.into_iter().zip(known).map(|(group, known)| GroupEpoch { group, epoch: known.epoch });
             let group_epochs: Vec<_> = own.chain(others.iter().cloned()).collect();
             let owner = has_owner.then(|| group_epochs[0].epoch);
-            let public_id = record.metadata.as_ref().and_then(|metadata| metadata.public_id.clone());
-            let next = Metadata { of: self.key.of, ttl, owner, group_epochs: others, public_id }.append_to(&json);
+            let extra = record.metadata.as_ref().and_then(|metadata| metadata.extra.clone());
+            let next = Metadata { of: self.key.of, ttl, owner, group_epochs: others, extra }.append_to(&json);
             self.store(Write { current, record, next, group_epochs, ttl }, false).map(Step::Next)
         }))
     }
@@ -120,7 +120,8 @@ impl Update {
             requests = self.sessions.renew_indexes(&write.group_epochs, self.key.of, &self.key.id, *ttl)?;
         }
         let sufficient = if renew { Bytes::from_static(b"0") } else { ttl::millis(*ttl - renewal_threshold(*ttl)) };
-        let args = [self.key.redis_key.clone(), current.clone(), next.clone(), ttl::millis(*ttl), sufficient];
+        let until = write.record.until().map_or_else(Bytes::new, |until| until.to_string().into());
+        let args = [self.key.redis_key.clone(), current.clone(), next.clone(), ttl::millis(*ttl), sufficient, until];
         requests.push(
             Request::script(&COMPARE_AND_SET, args).merging(Merge::Script).with_effect(Effect::ChangedIf(is_one)),
         );

@@ -219,7 +219,7 @@ impl Fill {
     }
 
     fn store(self, group_epochs: Vec<GroupEpoch>, notes: Vec<Request>) -> Result<Call<bool>> {
-        let value = Metadata { of: Contents::Token, ttl: self.ttl, owner: None, group_epochs, public_id: None }
+        let value = Metadata { of: Contents::Token, ttl: self.ttl, owner: None, group_epochs, extra: None }
             .append_to(&self.user);
         let load = self.key.load(&self.sessions.0.prefix)?;
         let args = [

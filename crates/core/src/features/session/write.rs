@@ -13,7 +13,8 @@ use cinnabar_port::{Call, Replies, Reply, Request, Step, error::Result};
 use super::{
     SessionKey, Sessions,
     group::{Epoch, Group, GroupEpoch, Kind, group_states},
-    metadata::Metadata,
+    metadata::{Extra, Metadata},
+    put::{Bound, put},
     read::EpochKeys,
     set,
     update::damaged_epoch,
@@ -27,8 +28,7 @@ pub struct SessionWrite {
     pub groups: Vec<Group>,
     pub json: Vec<u8>,
     pub ttl: Duration,
-    /// Of a session with a token.
-    pub public_id: Option<Box<[u8; 16]>>,
+    pub extra: Option<Box<Extra>>,
 }
 
 impl SessionWrite {
@@ -49,10 +49,11 @@ impl SessionWrite {
     pub fn write_new(self) -> Result<Call<bool>> {
         let needed = self.needed()?;
         let Some(known) = needed.iter().map(|key| self.sessions.0.epochs.get(key)).collect::<Option<Vec<_>>>() else {
-            return self.write(|key, value, ttl| set(key.redis_key.clone(), value, ttl, Some("NX")));
+            let put = self.put(true);
+            return self.write(put);
         };
         let mut requests = self.add_to_indexes()?;
-        requests.push(set(self.key.redis_key.clone(), self.encoded(&known), self.ttl, Some("NX")));
+        requests.push(self.put(true)(&self.key, self.encoded(&known), self.ttl));
         Ok(Call::round(requests, move |replies: Replies| {
             let replies = replies.all().inspect_err(|_| {
                 // If the store rejects writes, the next call should fail in its first round, before it writes anything.
@@ -67,9 +68,18 @@ impl SessionWrite {
                 self.sessions.hint(&self.key.id, &needed);
                 return Ok(Step::Done(true));
             }
-            let write = self.write_with(epochs, |key, value, ttl| set(key.redis_key.clone(), value, ttl, None));
-            write.map(Step::Next)
+            let put = self.put(false);
+            self.write_with(epochs, put).map(Step::Next)
         }))
+    }
+
+    /// Returns the request that writes the value; if `is_new` only if there is none.
+    pub fn put(&self, is_new: bool) -> impl FnOnce(&SessionKey, Bytes, Duration) -> Request + use<> {
+        let absolute = self.sessions.0.absolute_ttl;
+        move |key, value, ttl| match absolute {
+            None => set(key.redis_key.clone(), value, ttl, is_new.then_some("NX")),
+            Some(absolute) => put(key.redis_key.clone(), value, ttl, Bound::After(absolute), is_new.then(Bytes::new)),
+        }
     }
 
     fn add_to_indexes(&self) -> Result<Vec<Request>> {
@@ -92,8 +102,8 @@ impl SessionWrite {
         let (owners, group_epochs): (Vec<_>, Vec<_>) =
             group_epochs.partition(|recorded| recorded.group.kind == Kind::User);
         let owner = owners.first().map(|recorded| recorded.epoch);
-        let public_id = self.public_id.clone();
-        Metadata { of: self.key.of, ttl: self.ttl, owner, group_epochs, public_id }.append_to(&self.json)
+        let extra = self.extra.clone();
+        Metadata { of: self.key.of, ttl: self.ttl, owner, group_epochs, extra }.append_to(&self.json)
     }
 
     fn write_with(
