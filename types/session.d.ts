@@ -330,7 +330,7 @@ export type CommitTarget =
   | { readonly headers: { append(name: string, value: string): void; get(name: string): string | null } }
   | { append(name: string, value: string): void; get(name: string): string | null }
   | { appendHeader(name: string, value: string): unknown }
-  | { header(name: string, value: string): unknown; send(payload?: unknown): unknown }
+  | { header(name: string, value: string, options?: { append: true }): unknown }
   | {
       get(name: string): { readonly value: string } | undefined
       has(name: string): boolean
@@ -382,7 +382,7 @@ export interface RequestSession<Data extends object = KnownSessionData> {
   destroy(): Promise<number>
   /**
    * Adds the cookie to a response, and returns the response; a copy if its headers cannot change. Takes a `Response`, `Headers`, the
-   * response of Node.js or Express, the reply of Fastify, or `await cookies()` of Next.js.
+   * response of Node.js or Express, the reply of Fastify, the context of Hono, or `await cookies()` of Next.js.
    */
   commit<Target extends CommitTarget>(target: Target): Target
   /** The same as `data`. */

@@ -2,9 +2,16 @@
 
 import assert from 'node:assert/strict'
 
+import { SessionManager } from 'cinnabar'
+
 import { refuses, until } from '../helpers.mjs'
 
-async function sessions({ sessions }) {
+async function sessions(service) {
+  await sessionsById(service)
+  await requestSessions(service)
+}
+
+async function sessionsById({ sessions }) {
   const id = await sessions.createSession('ann', { role: 'admin' }, { tags: ['team'] })
   assert.equal((await sessions.getSession(id)).role, 'admin')
   assert.equal(await sessions.updateSession(id, { role: 'guest' }), true)
@@ -20,6 +27,32 @@ async function sessions({ sessions }) {
   assert.deepEqual(await sessions.validateSession('token', { load }), { id: 'ann' })
   await sessions.invalidateUser('ann')
   assert.deepEqual(await sessions.listSessions('ann'), [])
+}
+
+async function requestSessions(service) {
+  for (const options of [{ absoluteTtl: 3600 }, { rolling: true }]) {
+    const manager = new SessionManager(service, { cookie: { secure: true }, ...options })
+    const cookieOf = (session) => ({ headers: { cookie: session.setCookie.split(';')[0] } })
+    const session = await manager.fromRequest({ headers: {} })
+    await session.signIn('bea', { role: 'admin' }, { tags: ['team'] })
+    await session.signIn('bea', { theme: 'dark' })
+    assert.equal(await session.update({ role: 'guest' }), true)
+    const before = cookieOf(session)
+    assert.equal(await session.rotate(), true)
+    for (const request of [before, cookieOf(session)])
+      assert.equal((await manager.fromRequest(request)).data.role, 'guest')
+    assert.equal((await manager.describeSessions('bea')).length, 1)
+    assert.equal(await session.rotate({ graceSeconds: 0 }), true)
+    assert.equal((await manager.fromRequest(before)).data, null)
+    const token = session.setCookie.split(/[=;]/)[1]
+    assert.equal(await manager.touch(token), true)
+    assert.equal(await manager.extendSession(token, 1800), true)
+    await manager.createSession('bea', {}, { id: `chosen ${Object.keys(options)}` })
+    await manager.storeSession('stored', { a: 1 }, 60)
+    await manager.updateSession('stored', { userId: 'bea' })
+    assert.equal(await session.destroy(), 1)
+    assert.equal(await manager.invalidateUser('bea'), 2)
+  }
 }
 
 async function cache({ cache }) {

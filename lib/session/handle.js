@@ -118,7 +118,7 @@ class RequestSession {
     const committed = withSetCookie(target, this.setCookie)
     if (committed === undefined) {
       throw argumentError(
-        `commit expects a Response, Headers, a ServerResponse, a reply of Fastify or the cookies of Next.js, got ${describe(target)}`,
+        `commit expects a Response, Headers, a ServerResponse, a reply of Fastify, the context of Hono or the cookies of Next.js, got ${describe(target)}`,
       )
     }
     return committed

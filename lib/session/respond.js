@@ -10,9 +10,10 @@ function withSetCookie(target, header) {
     return target
   }
   if (typeof target?.appendHeader === 'function') return target.appendHeader('set-cookie', header)
-  // Fastify's reply, which appends to this header.
-  if (typeof target?.header === 'function') return target.header('set-cookie', header)
-  return undefined
+  if (typeof target?.header !== 'function') return undefined
+  // The reply of Fastify appends to this header anyway, the context of Hono if told so.
+  target.header('set-cookie', header, { append: true })
+  return target
 }
 
 // The headers of `Response.redirect()` and of what `fetch` returns cannot change.
@@ -31,10 +32,4 @@ function isHeaders(value) {
   return Boolean(readSafely(() => typeof value.append === 'function' && typeof value.get === 'function'))
 }
 
-/** A response to a request that is refused, as RFC 9457 describes problems. */
-function problem(status, title, detail, headers) {
-  const body = JSON.stringify({ type: 'about:blank', title, status, detail })
-  return new Response(body, { status, headers: { ...headers, 'content-type': 'application/problem+json' } })
-}
-
-module.exports = { problem, withSetCookie }
+module.exports = { withSetCookie }

@@ -1,8 +1,7 @@
 'use strict'
 
-const { isUnavailable } = require('../error.js')
-const { assertFunction, ownOptions } = require('../options.js')
-const { problem } = require('./respond.js')
+const { assertFunction } = require('../options.js')
+const { admit, guardOptions } = require('./guard.js')
 
 /**
  * A handler of fetch requests, in front of which stands the session: `handler(request, session, ...rest)` is called with it, and its
@@ -10,17 +9,10 @@ const { problem } = require('./respond.js')
  */
 function withSession(sessions, handler, options) {
   assertFunction(handler, 'handler')
-  const { required = false } = ownOptions(options, ['required'])
+  const guard = guardOptions(options, sessions)
   return async (request, ...rest) => {
-    let session
-    try {
-      session = await sessions.fromRequest(request)
-    } catch (error) {
-      if (!isUnavailable(error)) throw error
-      return problem(503, 'Service Unavailable', 'Sessions cannot be read at the moment.', { 'retry-after': '1' })
-    }
-    if (session.crossSite) return problem(403, 'Forbidden', 'The request comes from another site.')
-    if (required && session.data === null) return problem(401, 'Unauthorized', 'Sign in first.')
+    const { session, refusal } = await admit(request, guard)
+    if (refusal) return new Response(refusal.body, refusal)
     return session.commit(await handler(request, session, ...rest))
   }
 }

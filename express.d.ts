@@ -1,0 +1,28 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+import type { KnownSessionData, RequestSession, SessionManager } from './index.js'
+
+/** A request behind the middleware. */
+export type WithSession<Request, Data extends object = KnownSessionData> = Request & { session: RequestSession<Data> }
+
+/**
+ * Middleware for Express, and for any server of Node.js, that sets `request.session` to the session of the request, and commits the response
+ * before its headers are sent. A request from another site that may change something gets status 403; with `required`, one without a session
+ * gets 401; while the server cannot be reached, 503.
+ *
+ * @example
+ * import { session } from 'cinnabar/express'
+ *
+ * app.use(session())
+ * app.post('/login', async (request, response) => {
+ *   await request.session.signIn('ada')
+ *   response.redirect(303, '/')
+ * })
+ * app.get('/profile', session({ required: true }), (request, response) => response.json(request.session))
+ */
+export function session<Data extends object = KnownSessionData>(options?: {
+  /** Where sessions come from. Default: those of the default service. */
+  sessions?: SessionManager<Data>
+  /** Whether requests without a session are refused. Default `false`. */
+  required?: boolean
+}): (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void

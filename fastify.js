@@ -1,0 +1,29 @@
+'use strict'
+
+const { SessionManager } = require('./index.js')
+const { admit, guardOptions } = require('./lib/session/guard.js')
+
+/** A plugin for Fastify that sets `request.session`, and commits the reply. */
+async function session(fastify, { sessions, required } = {}) {
+  const given = { __proto__: null }
+  if (sessions !== undefined) given.sessions = sessions
+  if (required !== undefined) given.required = required
+  const guard = guardOptions(given, SessionManager)
+  fastify.decorateRequest('session', null)
+  fastify.addHook('onRequest', async (request, reply) => {
+    const { session, refusal } = await admit(request, guard)
+    if (refusal) return reply.code(refusal.status).headers(refusal.headers).send(refusal.body)
+    request.session = session
+    return undefined
+  })
+  fastify.addHook('onSend', async (request, reply, payload) => {
+    request.session?.commit(reply)
+    return payload
+  })
+}
+
+// Not encapsulated: the routes of whoever registers it have sessions.
+session[Symbol.for('skip-override')] = true
+session[Symbol.for('fastify.display-name')] = 'cinnabar'
+
+module.exports = { session }
