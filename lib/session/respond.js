@@ -11,7 +11,7 @@ function withSetCookie(target, header) {
   }
   if (typeof target?.appendHeader === 'function') return target.appendHeader('set-cookie', header)
   if (typeof target?.header !== 'function') return undefined
-  // The reply of Fastify appends to this header anyway, the context of Hono if told so.
+  // The reply of Fastify appends to this header anyway, the context of Hono with that option.
   target.header('set-cookie', header, { append: true })
   return target
 }
