@@ -80,10 +80,10 @@ describe('a manager without a service', () => {
         setImageInfo: ['a.png', { size: 1, type: 'image/png', hash: 'h' }], getImageInfo: ['a.png'],
         validateSession: ['token', { load }], check: ['ip'], withLock: ['l', load], getSession: ['id'], get: ['id'],
         listen: ['r', load], watch: ['r', load], createSession: ['u'], create: ['u'], describeSessions: ['u'],
-        invalidateToken: ['token'], set: ['k', 1],
+        invalidateToken: ['token'], set: ['k', 1], fromRequest: ['token'],
       }
       // Which need no service.
-      const local = ['constructor', 'with', 'headers', 'keyForRoute']
+      const local = ['constructor', 'with', 'withSession', 'headers', 'keyForRoute']
       const outcomes = {}
       const nested = (manager) => manager.with({ timeoutMs: 50 }).with({ signal: new AbortController().signal })
       for (const manager of Object.values(managers)) {

@@ -148,6 +148,8 @@ const EMPTY = {
     describeSessions: [['u'], []],
     destroySessionOf: [['u', '0'.repeat(32)], 0],
     validateSession: [['token', { load }], { userId: 'u' }],
+    fromRequest: RESULTS,
+    withSession: RESULTS,
     stats: RESULTS,
     with: RESULTS,
   },
@@ -266,6 +268,12 @@ describe('empty values without a server', () => {
       }
     })
   }
+
+  test('a request has no session', async () => {
+    const session = await service.sessions.fromRequest('token')
+    assert.deepEqual([session.data, session.userId], [null, null])
+    await refuses(session.signIn('u'), 'E_UNAVAILABLE')
+  })
 
   test('a transaction and a loop over keys reject', async () => {
     const client = service.getClient()

@@ -38,7 +38,9 @@ export function recovery(entries, kills, takes, leaseMs) {
       const last = again.findLast((take) => take.at < begun?.at + halfLease)
       count++
       takenMs = Math.max(takenMs, (taken.at - kill.at) / 1000)
-      if (last) begunMs = Math.max(begunMs, (begun.at - last.at) / 1000)
+      // A job that begins a lease later was taken again between two reads of the leases, and ended before the second.
+      const wasSeen = last && begun.at - last.at < (leaseMs - 100) * 1000
+      if (wasSeen) begunMs = Math.max(begunMs, (begun.at - last.at) / 1000)
     }
   }
   return { count, takenMs, begunMs }
