@@ -296,7 +296,10 @@ export declare class Sessions {
   within(limits: unknown): Sessions
   /** Creates a session; returns its id. */
   create(user: unknown, data: unknown, options: unknown): RawValue
-  /** Creates a session of which only the hash of its token is stored; returns the token. */
+  /**
+   * Creates a session of which only the hash of its token is stored; returns `{ token, ended }`, where `ended` are the sessions that
+   * ended for it, as in `describe`.
+   */
   issue(user: unknown, data: unknown, options: unknown): RawValue
   /**
    * The value of the `Set-Cookie` header that gives this token, of a session with so many seconds to live, to the browser; or

@@ -20,6 +20,7 @@
  * | `E_LOCK_HELD` | the lock is held already | yes |
  * | `E_LOCK_LOST` | the lock was lost while its operation ran; the signal of `withLock` aborts with this reason | no |
  * | `E_CONFLICT` | concurrent writers kept changing the value; nothing was written | yes |
+ * | `E_TOO_MANY_SESSIONS` | the user has as many sessions as `maxPerUser` allows, and `whenFull` is `'reject'`; none was created | no |
  * | `E_CROSS_SITE` | the request comes from another site, so it may be forged; nothing was changed | no |
  * | `E_JOB_FAILED` | the job is dead: its last attempt failed, or no further one would have helped; `cause` is the error that its handler threw | no |
  * | `E_JOB_GONE` | the job was removed, has finished and was not kept, or belongs to another worker now | no |
@@ -44,6 +45,7 @@ export type ErrorCode =
   | 'E_LOCK_HELD'
   | 'E_LOCK_LOST'
   | 'E_CONFLICT'
+  | 'E_TOO_MANY_SESSIONS'
   | 'E_CROSS_SITE'
   | 'E_JOB_FAILED'
   | 'E_JOB_GONE'

@@ -21,6 +21,18 @@ export interface SessionManagerOptions {
    * its end is stored with the session, and renewing, updating or rotating it does not change that.
    */
   absoluteTtl?: number
+  /**
+   * How many sessions a user has at most, from 1 to 1,000. Default: any number. It holds for sessions of `createSession` and `signIn` of
+   * managers with this option, however many sign in at once; not for `storeSession`. A server that evicts keys may forget sessions of a user,
+   * which do not count then.
+   */
+  maxPerUser?: number
+  /**
+   * What happens if a user with `maxPerUser` sessions signs in. Default `'evict-oldest'`: the session that was created first ends. With
+   * `'evict-idle'` the one whose ttl was not renewed for the longest time ends, and with `'reject'` the new one is not created, with
+   * `E_TOO_MANY_SESSIONS`.
+   */
+  whenFull?: 'evict-oldest' | 'evict-idle' | 'reject'
   /** Whether reading a session renews its ttl. Default `false`. */
   rolling?: boolean
   /**
@@ -368,9 +380,10 @@ export interface RequestSession<Data extends object = KnownSessionData> {
   readonly setCookie: string | null
   /**
    * Creates a session for this user with a new token, of which only the hash is stored, and ends the session that the request had. If that
-   * was one of the same user, its data is kept, except where `data` has other values. Rejects with `E_CONFLICT` if the user was signed out everywhere at the same time.
+   * was one of the same user, its data is kept, except where `data` has other values. Returns the sessions that ended because of
+   * `maxPerUser`. Rejects with `E_TOO_MANY_SESSIONS` where none of them may, and with `E_CONFLICT` if the user was signed out everywhere at the same time.
    */
-  signIn(userId: string | number, ...rest: SignIn<Data>): Promise<void>
+  signIn(userId: string | number, ...rest: SignIn<Data>): Promise<SignedIn<Data>>
   /** Merges `changes` into the session, as `updateSession` does; returns `false` if there is none. */
   update(changes: SessionChanges<Data>): Promise<boolean>
   /**
@@ -387,6 +400,12 @@ export interface RequestSession<Data extends object = KnownSessionData> {
   commit<Target extends CommitTarget>(target: Target): Target
   /** The same as `data`. */
   toJSON(): Session<Data> | null
+}
+
+/** What a sign-in did beside creating a session. */
+export interface SignedIn<Data extends object = KnownSessionData> {
+  /** The sessions of the user that ended, because there would have been more than `maxPerUser`. */
+  ended: { publicId: string; session: Session<Data> }[]
 }
 
 /** The data of a session that `signIn` creates, optional if none of its fields is required, followed by its ttl in seconds and its tags. */

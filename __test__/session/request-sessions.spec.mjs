@@ -331,6 +331,41 @@ for (const engine of engines) {
       assert.equal(session.data.a, 1)
     })
 
+    test('a user has no more sessions than allowed, however many sign in at once', async () => {
+      const managers = ['evict-oldest', 'evict-idle', 'reject'].map(
+        (whenFull) => new SessionManager(service, { cookie: { secure: true }, maxPerUser: 3, whenFull }),
+      )
+      for (const [at, manager] of managers.entries()) {
+        const user = `limited ${at}`
+        const requests = await Promise.all(Array.from({ length: 16 }, () => manager.fromRequest(requestWith())))
+        const done = await Promise.allSettled(requests.map((session, n) => session.signIn(user, { n })))
+        for (const { reason } of done) if (reason) assert.match(reason.code, /^E_(CONFLICT|TOO_MANY_SESSIONS)$/)
+        const cookies = requests
+          .filter((_, n) => done[n].status === 'fulfilled')
+          .map((each) => cookieOf(each.setCookie))
+        const valid = (await Promise.all(cookies.map((each) => manager.fromRequest(requestWith(each))))).filter(
+          (each) => each.data,
+        )
+        assert.ok(valid.length >= 1 && valid.length <= 3, `${valid.length} of ${cookies.length}`)
+        assert.equal((await manager.describeSessions(user)).length, valid.length)
+      }
+      const [oldest, , rejecting] = managers
+      const cookies = []
+      for (const device of ['phone', 'laptop', 'tablet']) cookies.push(await signIn('devices', { device }, {}, oldest))
+      const session = await oldest.fromRequest(requestWith())
+      const { ended } = await session.signIn('devices', { device: 'watch' })
+      assert.deepEqual(
+        ended.map(({ session }) => session.device),
+        ['phone'],
+      )
+      assert.match(ended[0].publicId, /^[0-9a-f]{32}$/)
+      assert.equal((await oldest.fromRequest(requestWith(cookies[0]))).data, null)
+      const refused = await rejecting.fromRequest(requestWith())
+      await assert.rejects(refused.signIn('devices'), { code: 'E_TOO_MANY_SESSIONS', retryable: false })
+      await assert.rejects(rejecting.createSession('devices'), { code: 'E_TOO_MANY_SESSIONS' })
+      assert.deepEqual([refused.data, refused.setCookie], [null, null])
+    })
+
     test('a sign-in is fresh for a while', async () => {
       const anonymous = await sessions.fromRequest(requestWith())
       assert.deepEqual([anonymous.signedInAt, anonymous.isFresh(60)], [null, false])
@@ -403,6 +438,10 @@ for (const engine of engines) {
         )
       wrong({ tokens: 'sha' })
       wrong({ tokens: true })
+      wrong({ maxPerUser: 0 })
+      wrong({ maxPerUser: 1.5 })
+      wrong({ maxPerUser: 1001 })
+      wrong({ maxPerUser: 1, whenFull: 'evict' })
       wrong({ cookie: 'sid' })
       wrong({ cookie: { nam: 'sid' } })
       wrong({ cookie: { name: 'a b' } })

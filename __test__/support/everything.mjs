@@ -52,6 +52,13 @@ async function requestSessions(service) {
     await manager.updateSession('stored', { userId: 'bea' })
     assert.equal(await session.destroy(), 1)
     assert.equal(await manager.invalidateUser('bea'), 2)
+    const limited = new SessionManager(service, { cookie: { secure: true }, maxPerUser: 1, ...options })
+    const first = await limited.fromRequest({ headers: {} })
+    await first.signIn('cy', {}, { tags: ['team'] })
+    const { ended } = await (await limited.fromRequest({ headers: {} })).signIn('cy')
+    assert.equal(ended.length, 1)
+    assert.equal((await limited.fromRequest(cookieOf(first))).data, null)
+    assert.equal(await limited.invalidateUser('cy'), 1)
   }
 }
 

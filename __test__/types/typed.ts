@@ -98,7 +98,9 @@ export async function requests(request: Request): Promise<Response> {
     trustedOrigins: ['https://app.example.com'],
   })
   const session = await sessions.fromRequest(request)
-  await session.signIn('ada', { role: 'admin' }, { ttl: 60, tags: ['org:7'] })
+  const { ended } = await session.signIn('ada', { role: 'admin' }, { ttl: 60, tags: ['org:7'] })
+  const device: string | undefined = ended[0]?.session.role
+  void device
   const role: string | undefined = session.data?.role
   const user: string | null = session.userId
   await session.update({ role: 'guest' })

@@ -66,7 +66,7 @@ class RequestSession {
   async signIn(userId, data = {}, options) {
     this.#assertSameSite()
     const own = ownOptions(options, SIGN_IN_OPTIONS)
-    const token = await this.#native.issue(userId, this.#withKept(userId, data), own)
+    const { token, ended } = await this.#native.issue(userId, this.#withKept(userId, data), own)
     const before = this.#token
     // The old session ends, since others may know its token.
     const [opened] = await Promise.all([this.#native.open(token), before === null ? 0 : this.#native.destroy(before)])
@@ -75,6 +75,7 @@ class RequestSession {
     }
     this.#seconds = own.ttl
     this.#become(token, opened.session)
+    return { ended: ended.map(({ publicId, session }) => ({ publicId, session })) }
   }
 
   async update(changes) {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cinnabar_core::{
-    features::session::{self, CookieAttributes, Create, OpenedSession, SameSite},
+    features::session::{
+        self, CookieAttributes, Create, CreatedSession, ListedSession, OpenedSession, PerUser, SameSite, WhenFull,
+    },
     keys,
     output::Output,
 };
@@ -67,7 +69,8 @@ impl Sessions {
         self.create_as(env, operation, [user, data, options], false)
     }
 
-    /// Creates a session of which only the hash of its token is stored; returns the token.
+    /// Creates a session of which only the hash of its token is stored; returns `{ token, ended }`, where `ended` are the sessions that
+    /// ended for it, as in `describe`.
     #[napi]
     pub fn issue(&self, env: Env, user: Unknown, data: Unknown, options: Unknown) -> RawValue {
         let operation = Operation { name: "CREATE SESSION", empty: None };
@@ -209,7 +212,7 @@ impl Sessions {
     #[napi]
     pub fn list(&self, env: Env, user: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("LIST SESSIONS", Empty::List), |js| {
-            let ids = |listed: Vec<session::ListedSession>| {
+            let ids = |listed: Vec<ListedSession>| {
                 let plain = listed.into_iter().filter(|session| !session.is_hashed);
                 plain.map(|session| session.id).collect::<Vec<_>>()
             };
@@ -227,13 +230,9 @@ impl Sessions {
             };
             let current = current.and_then(|id| self.sessions.stored_id(&id));
             let list = self.list_of(js, user.raw(), true)?;
-            let described = move |session: session::ListedSession| {
-                Output::Object(vec![
-                    Output::field("publicId", session.public_id),
-                    Output::field("ttlMs", session.ttl_ms),
-                    ("current".into(), (current.as_ref() == Some(&session.id)).into()),
-                    ("session".into(), Output::json(session.json)),
-                ])
+            let described = move |session: ListedSession| {
+                let is_current = current.as_ref() == Some(&session.id);
+                described(session, is_current)
             };
             Ok(list.map(move |listed| Output::List(listed.into_iter().map(described).collect())))
         })
@@ -300,7 +299,14 @@ impl Sessions {
             let data = self.core.environment().stringify(js, data.raw(), "data")?;
             let create = Create { token, ..OptionReader::of(js, options.raw()).create_session()? };
             let (sessions, now) = (self.sessions.clone(), iso_now());
-            Ok(Call::deferred(move || Ok(sessions.create(&user, &now, &data, create)?.map(Output::text))))
+            let output = move |created: CreatedSession| {
+                if !token {
+                    return Output::text(created.id);
+                }
+                let ended = created.ended.into_iter().map(|session| described(session, false)).collect();
+                Output::Object(vec![("token".into(), Output::text(created.id)), ("ended".into(), Output::List(ended))])
+            };
+            Ok(Call::deferred(move || Ok(sessions.create_and_end(&user, &now, &data, create)?.map(output))))
         })
     }
 
@@ -317,9 +323,18 @@ impl OptionReader<'_> {
             ttl: self.ttl(c"ttl", Some(session::DEFAULT_TTL_SECONDS))?,
             rolling: self.flag(c"rolling", false)?,
             absolute_ttl: self.ttl(c"absoluteTtl", None)?,
+            per_user: self.per_user()?,
             hashed: self.word_or(c"tokens", [("plain", false), ("hashed", true)], false)?,
         };
         Ok((options, self.session_cookie()?))
+    }
+
+    fn per_user(self) -> Result<Option<PerUser>> {
+        let most = self.whole::<u32>(c"maxPerUser", 1..=1000, None)?;
+        let policies =
+            [("evict-oldest", WhenFull::EndOldest), ("evict-idle", WhenFull::EndIdle), ("reject", WhenFull::Reject)];
+        let when_full = self.word_or(c"whenFull", policies, WhenFull::EndOldest)?;
+        Ok(most.map(|most| PerUser { most: most as usize, when_full }))
     }
 
     /// Returns the attributes of the cookie. Their defaults depend on each other and on NODE_ENV, so JavaScript has filled them in.
@@ -346,6 +361,15 @@ impl OptionReader<'_> {
             token: false,
         })
     }
+}
+
+fn described(session: ListedSession, is_current: bool) -> Output {
+    Output::Object(vec![
+        Output::field("publicId", session.public_id),
+        Output::field("ttlMs", session.ttl_ms),
+        ("current".into(), is_current.into()),
+        ("session".into(), Output::json(session.json)),
+    ])
 }
 
 /// Returns a session id from client input; `None` if it cannot be one, which is treated as not found.

@@ -95,6 +95,16 @@ pub fn user_sessions(prefix: &Prefix, user: &str) -> Result<Bytes> {
     companion(prefix, "user:", "userId", user, "sessions")
 }
 
+/// Returns the key of a user's sessions that are being created while their number is limited, by when that ends at the latest.
+pub fn user_arrivals(prefix: &Prefix, user: &str) -> Result<Bytes> {
+    companion(prefix, "user:", "userId", user, "arrivals")
+}
+
+/// Returns the key of a user's sessions that have to end because their number is limited, by their latest expiry.
+pub fn user_departures(prefix: &Prefix, user: &str) -> Result<Bytes> {
+    companion(prefix, "user:", "userId", user, "departures")
+}
+
 /// Returns the key of the index of the sessions with a tag, by latest expiry.
 pub fn tag_sessions(prefix: &Prefix, tag: &str) -> Result<Bytes> {
     companion(prefix, "tag:", "tag", tag, "sessions")

@@ -31,6 +31,8 @@ mod scripts;
 mod server;
 #[path = "engines/session_scripts.rs"]
 mod session_scripts;
+#[path = "engines/session_token_scripts.rs"]
+mod session_token_scripts;
 #[path = "engines/transactions.rs"]
 mod transactions;
 #[path = "engines/wire.rs"]

@@ -40,6 +40,8 @@ mod run;
 mod server;
 #[path = "features/session_absolute_ttl.rs"]
 mod session_absolute_ttl;
+#[path = "features/session_limit.rs"]
+mod session_limit;
 #[path = "features/session_tokens.rs"]
 mod session_tokens;
 #[path = "features/sessions.rs"]

@@ -109,6 +109,8 @@ kinds! {
     LockLost = "E_LOCK_LOST", retryable: false;
     /// Other writers kept changing the value; nothing was written.
     Conflict = "E_CONFLICT", retryable: true;
+    /// The user has as many sessions as allowed; none was created.
+    TooManySessions = "E_TOO_MANY_SESSIONS", retryable: false;
     /// A request comes from another site, so it may be forged; nothing was changed.
     CrossSite = "E_CROSS_SITE", retryable: false;
     /// The job is dead: its last attempt failed, or a retry was ruled out.

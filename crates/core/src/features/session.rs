@@ -5,6 +5,7 @@
 //! in its own value, after the JSON. So an ended session cannot become valid again because the store lost a key, and the metadata
 //! has exactly the ttl of the session. The index of a group lists candidates; the session itself decides whether it belongs to the group.
 
+mod admission;
 mod contents;
 mod cookie;
 mod group;
@@ -50,6 +51,7 @@ use super::{
 use crate::keys::{self, Prefix};
 
 pub use ::cookie::SameSite;
+pub use admission::{PerUser, WhenFull};
 pub use cookie::CookieAttributes;
 pub use index::{ListedSession, public_id};
 pub use validate::{Lookup, Stats, hash};
@@ -77,6 +79,8 @@ pub struct Options {
     pub hashed: bool,
     /// After how many seconds a session ends even if it is in use.
     pub absolute_ttl: Option<f64>,
+    /// How many sessions a user has at most, not counting those of `store`.
+    pub per_user: Option<PerUser>,
 }
 
 /// Options of one new session.
@@ -90,6 +94,15 @@ pub struct Create {
     pub id: Option<String>,
     /// Whether it gets a token instead of an id, of which only the hash is stored.
     pub token: bool,
+}
+
+/// A new session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreatedSession {
+    /// Its id or token.
+    pub id: String,
+    /// Other sessions of its user that ended for it, if their number is limited.
+    pub ended: Vec<ListedSession>,
 }
 
 /// A session as a request reads it.
@@ -124,6 +137,7 @@ struct Inner {
     rolling: bool,
     hashed: bool,
     absolute_ttl: Option<Duration>,
+    per_user: Option<PerUser>,
     counters: validate::Counters,
     /// The keys of the epochs that sessions needed when they were last read or written, by id.
     hints: Hints<EpochKeys>,
@@ -164,6 +178,7 @@ impl Sessions {
             ttl: ttl::from_seconds("ttl", options.ttl.unwrap_or(DEFAULT_TTL_SECONDS))?,
             rolling: options.rolling,
             hashed: options.hashed,
+            per_user: options.per_user,
             absolute_ttl: options.absolute_ttl.map(|ttl| ttl::from_seconds("absoluteTtl", ttl)).transpose()?,
             counters: validate::Counters::default(),
             hints: Hints::new(HINTS),
@@ -177,6 +192,17 @@ impl Sessions {
     /// # Errors
     /// `E_CONFLICT` if a session with the chosen id exists.
     pub fn create(&self, user: &str, created_at: &str, data: &str, options: Create) -> Result<Call<String>> {
+        Ok(self.create_and_end(user, created_at, data, options)?.map(|created| created.id))
+    }
+
+    /// The same; also returns which other sessions of the user ended for it.
+    pub fn create_and_end(
+        &self,
+        user: &str,
+        created_at: &str,
+        data: &str,
+        options: Create,
+    ) -> Result<Call<CreatedSession>> {
         keys::raw("userId", user)?;
         let (user_id, created_at) = (json::string(user)?, json::string(created_at)?);
         let mut first = Object::default();
@@ -195,16 +221,27 @@ impl Sessions {
                 groups.push(group);
             }
         }
-        match options.id {
+        if let Some(limit) = self.0.per_user {
+            let id = options.id.map_or_else(|| self.new_id(options.token), Ok)?;
+            let write = self.session_write(self.key(&id)?, groups, json, ttl)?;
+            let admitted = self.admit(limit, user.to_owned(), write)?;
+            return Ok(admitted.map(|ended| CreatedSession { id, ended }));
+        }
+        let created = match options.id {
             None => {
-                let id = if self.0.hashed || options.token { token::random()? } else { random::hex::<24>()? };
+                let id = self.new_id(options.token)?;
                 let key = self.key(&id)?;
                 // The id is new, so there is nothing to check first.
                 let written = self.session_write(key, groups, json, ttl)?.write_new()?;
-                Ok(written.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken)))
+                written.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken))
             }
-            Some(id) => self.create_chosen(id, groups, json, ttl),
-        }
+            Some(id) => self.create_chosen(id, groups, json, ttl)?,
+        };
+        Ok(created.map(|id| CreatedSession { id, ended: Vec::new() }))
+    }
+
+    fn new_id(&self, token: bool) -> Result<String> {
+        if self.0.hashed || token { token::random() } else { random::hex::<24>() }
     }
 
     fn create_chosen(&self, id: String, groups: Vec<Group>, json: Vec<u8>, ttl: Duration) -> Result<Call<String>> {

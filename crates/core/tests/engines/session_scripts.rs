@@ -7,9 +7,9 @@ use crate::pair::How::{Exactly, Loosely};
 use crate::scripts::{Cases, script};
 
 script!(CREATE = "session/create.lua", keys: 1, args: 3);
-script!(GET_WITH_TTL = "session/get_with_ttl.lua", keys: 1, args: 0);
-script!(COMPARE_AND_SET = "session/compare_and_set.lua", keys: 1, args: 4);
-script!(DESTROY = "session/destroy.lua", keys: 2, args: 3);
+script!(GET_WITH_TTL = "session/get_with_ttl.lua", keys: 1, args: 0, with: ["clock.lua"]);
+script!(COMPARE_AND_SET = "session/compare_and_set.lua", keys: 1, args: 5, with: ["clock.lua"]);
+script!(DESTROY = "session/destroy.lua", keys: 2, args: 4);
 script!(INDEX_ADD = "session/index_add.lua", keys: 2, args: 3, with: ["clock.lua", "session/index_entries.lua"]);
 script!(INDEX_RENEW = "session/index_renew.lua", keys: 2, args: 4, with: ["clock.lua", "session/index_entries.lua"]);
 script!(INDEX_READ = "session/index_read.lua", keys: 1, args: 0, with: ["clock.lua"]);
@@ -20,7 +20,8 @@ script!(GET_OR_SET = "session/get_or_set.lua", keys: 1, args: 2);
 script!(RECORD_COUNT = "session/record_count.lua", keys: 1, args: 2);
 script!(STORE_TOKEN = "session/store_token.lua", keys: 2, args: 4);
 
-const SESSION: &[&str] = &[
+/// What a session and its load are.
+pub const SESSION: &[&str] = &[
     "GET session:a",
     "TYPE session:a",
     "PTTL session:a",
@@ -36,7 +37,7 @@ const EPOCH: &[&str] = &[
 ];
 
 /// The scores are times of the clock; only their order is compared.
-const INDEX: &[&str] = &[
+pub const INDEX: &[&str] = &[
     "ZRANGE session:{session:user:7}:sessions 0 -1",
     "PTTL session:{session:user:7}:sessions",
     "TYPE session:{session:user:7}:sessions",
@@ -88,30 +89,34 @@ SET session:a {} PX 60000 => session:a more
         how: Exactly,
         after: SESSION,
         lines: r#"
-=> session:a {"n":1} {"n":2} 86400000 86390000
-SET session:a {"n":1} PX 86400000 => session:a {"n":1} {"n":2} 86400000 80000000
-SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 86400000 86390000
-SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 86400000 0
-SET session:a {"n":1} PX 86400000 => session:a {"n":1} {"n":1} 86400000 80000000
-SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":1} 86400000 0
-SET session:a {"n":1} => session:a {"n":1} {"n":2} 86400000 86390000
-SET session:a {"n":1} => session:a {"n":1} {"n":2} 86400000 0
-SET session:a {"n":1} => session:a {"n":1} {"n":2} 86400000 -1
-SET session:a {"n":9} PX 60000 => session:a {"n":1} {"n":2} 86400000 0
-SET session:a {"n":9} PX 60000 => session:a {"n":1} {"n":2} 86400000 86390000
-SET session:a '' PX 60000 => session:a '' {"n":2} 86400000 0
-SET session:a {"n":1} PXAT 1 => session:a {"n":1} {"n":2} 86400000 0
-SET session:a {"n":1} | PEXPIREAT session:a 1 => session:a {"n":1} {"n":2} 86400000 0
-HSET session:a n 1 => session:a {"n":1} {"n":2} 86400000 0
-SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 0 0
-SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} x 0
-SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 86400000 x
-SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 86400000 ''
-SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 86400000 0.0
+=> session:a {"n":1} {"n":2} 86400000 86390000 ''
+SET session:a {"n":1} PX 86400000 => session:a {"n":1} {"n":2} 86400000 80000000 ''
+SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 86400000 86390000 ''
+SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 86400000 0 ''
+SET session:a {"n":1} PX 86400000 => session:a {"n":1} {"n":1} 86400000 80000000 ''
+SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":1} 86400000 0 ''
+SET session:a {"n":1} => session:a {"n":1} {"n":2} 86400000 86390000 ''
+SET session:a {"n":1} => session:a {"n":1} {"n":2} 86400000 0 ''
+SET session:a {"n":1} => session:a {"n":1} {"n":2} 86400000 -1 ''
+SET session:a {"n":9} PX 60000 => session:a {"n":1} {"n":2} 86400000 0 ''
+SET session:a {"n":9} PX 60000 => session:a {"n":1} {"n":2} 86400000 86390000 ''
+SET session:a '' PX 60000 => session:a '' {"n":2} 86400000 0 ''
+SET session:a {"n":1} PXAT 1 => session:a {"n":1} {"n":2} 86400000 0 ''
+SET session:a {"n":1} | PEXPIREAT session:a 1 => session:a {"n":1} {"n":2} 86400000 0 ''
+HSET session:a n 1 => session:a {"n":1} {"n":2} 86400000 0 ''
+SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 0 0 ''
+SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} x 0 ''
+SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 86400000 x ''
+SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 86400000 '' ''
+SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 86400000 0.0 ''
 SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 86400000
 SET session:a {"n":1} PX 60000 => session:a {"n":1}
 SET session:a {"n":1} PX 60000 => session:a
 => session:a
+SET session:a {"n":1} PX 86400000 => session:a {"n":1} {"n":2} 86400000 80000000 50000000000000
+SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 86400000 0 50000000000000
+SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 86400000 86390000 1
+SET session:a {"n":1} PX 60000 => session:a {"n":1} {"n":2} 86400000 86390000 x
 "#,
     },
     Cases {
@@ -119,26 +124,31 @@ SET session:a {"n":1} PX 60000 => session:a
         how: Loosely,
         after: SESSION,
         lines: r#"
-=> session:a session:{session:a}:load T 0 ''
-=> session:a session:{session:a}:load T 1 ''
-SET session:a {"userId":"7"} PX 60000 => session:a session:{session:a}:load T 0 ''
-SET session:a {"userId":"7"} PX 60000 => session:a session:{session:a}:load T 1 ''
-SET session:a {"userId":"7"} => session:a session:{session:a}:load T 0 ''
-SET session:a {}T PX 60000 => session:a session:{session:a}:load T 0 ''
-SET session:a {}T PX 60000 => session:a session:{session:a}:load T 1 ''
-SET session:a {}ST PX 60000 => session:a session:{session:a}:load T 1 ST
-SET session:a {}ST PX 60000 => session:a session:{session:a}:load T 1 XT
-SET session:a {}S PX 60000 => session:a session:{session:a}:load T 0 S
-SET session:a {}S PX 60000 => session:a session:{session:a}:load T 0 X
-SET session:a {}T PX 60000 | SET session:{session:a}:load x PX 120000 => session:a session:{session:a}:load T 1 ''
-SET session:a {} PX 60000 | SET session:{session:a}:load x PX 120000 => session:a session:{session:a}:load T 0 ''
-SET session:{session:a}:load x PX 120000 => session:a session:{session:a}:load T 1 ''
-SET session:{session:a}:load x PX 120000 => session:a session:{session:a}:load T 0 ''
-SADD session:{session:a}:load x => session:a session:{session:a}:load T 1 ''
-SET session:a {} | PEXPIREAT session:a 1 => session:a session:{session:a}:load T 0 ''
-SET session:a '' PX 60000 => session:a session:{session:a}:load T 0 ''
-SADD session:a {} => session:a session:{session:a}:load T 0 ''
+=> session:a session:{session:a}:load TTTT TTTT|HHHH| '' ''
+=> session:a session:{session:a}:load TTTT TTTT|HHHH| TTTT ''
+SET session:a {"userId":"7"} PX 60000 => session:a session:{session:a}:load TTTT TTTT|HHHH| '' ''
+SET session:a {"userId":"7"} PX 60000 => session:a session:{session:a}:load TTTT TTTT|HHHH| TTTT ''
+SET session:a {"userId":"7"} => session:a session:{session:a}:load TTTT TTTT|HHHH| '' ''
+SET session:a {}TTTT PX 60000 => session:a session:{session:a}:load TTTT TTTT|HHHH| '' ''
+SET session:a {}TTTT PX 60000 => session:a session:{session:a}:load TTTT TTTT|HHHH| TTTT ''
+SET session:a {}STTTT PX 60000 => session:a session:{session:a}:load TTTT TTTT|HHHH| TTTT STTTT
+SET session:a {}STTTT PX 60000 => session:a session:{session:a}:load TTTT TTTT|HHHH| TTTT XTTTT
+SET session:a {}S PX 60000 => session:a session:{session:a}:load TTTT TTTT|HHHH| '' S
+SET session:a {}S PX 60000 => session:a session:{session:a}:load TTTT TTTT|HHHH| '' X
+SET session:a {}TTTT PX 60000 | SET session:{session:a}:load x PX 120000 => session:a session:{session:a}:load TTTT TTTT|HHHH| TTTT ''
+SET session:a {} PX 60000 | SET session:{session:a}:load x PX 120000 => session:a session:{session:a}:load TTTT TTTT|HHHH| '' ''
+SET session:{session:a}:load x PX 120000 => session:a session:{session:a}:load TTTT TTTT|HHHH| TTTT ''
+SET session:{session:a}:load x PX 120000 => session:a session:{session:a}:load TTTT TTTT|HHHH| '' ''
+SADD session:{session:a}:load x => session:a session:{session:a}:load TTTT TTTT|HHHH| TTTT ''
+SET session:a {} | PEXPIREAT session:a 1 => session:a session:{session:a}:load TTTT TTTT|HHHH| '' ''
+SET session:a '' PX 60000 => session:a session:{session:a}:load TTTT TTTT|HHHH| '' ''
+SADD session:a {} => session:a session:{session:a}:load TTTT TTTT|HHHH| '' ''
 SET session:a {} PX 60000 => session:a session:{session:a}:load
+SET session:a {}HHHH PX 60000 => session:a session:{session:a}:load TTTT TTTT|HHHH| HHHH ''
+SET session:a {}HHHH PX 60000 => session:a session:{session:a}:load TTTT TTTT|HHHH| '' ''
+SET session:a {}HHHH PX 60000 => session:a session:{session:a}:load TTTT TTTT|HHHH| TTTT ''
+SET session:a {}TTTH PX 60000 => session:a session:{session:a}:load TTTT TTTT|HHHH| '' ''
+SET session:a {} PX 60000 => session:a session:{session:a}:load TTTT TTTT|HHHH| HHHH ''
 "#,
     },
     Cases {

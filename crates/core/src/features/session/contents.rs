@@ -14,6 +14,9 @@ pub enum Contents {
 }
 
 impl Contents {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Session, Self::Hashed, Self::Rotated, Self::Token];
+
     /// Whether it is a session of either kind. The same indexes list both.
     pub fn is_session(self) -> bool {
         matches!(self, Self::Session | Self::Hashed)

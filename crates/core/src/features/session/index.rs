@@ -58,13 +58,18 @@ impl Sessions {
 
     /// Returns a user's sessions, ordered by expiry. `with_ttl` also reads the remaining ttl of each.
     pub fn list(&self, user: &str, with_ttl: bool) -> Result<Call<Vec<ListedSession>>> {
+        Ok(self.entries(user, with_ttl)?.map(|entries| entries.listed))
+    }
+
+    /// The same, with the other ids in the index.
+    pub(super) fn entries(&self, user: &str, with_ttl: bool) -> Result<Call<Entries>> {
         let group = Group::user(user.to_owned());
         let index = group.index_key(&self.0.prefix, Contents::Session)?;
         let epoch = group.epoch_key(&self.0.prefix)?;
-        Ok(self.list_group(Listing { group, index, epoch, with_ttl, rotated: Vec::new() }))
+        Ok(self.read_entries(Listing { group, index, epoch, with_ttl, rotated: Vec::new() }))
     }
 
-    fn list_group(&self, mut listing: Listing) -> Call<Vec<ListedSession>> {
+    fn read_entries(&self, mut listing: Listing) -> Call<Entries> {
         let sessions = self.clone();
         let read = Request::script(&READ, [listing.index.clone()]).merging(Merge::Script).reads();
         Call::round([read], move |replies| {
@@ -76,22 +81,23 @@ impl Sessions {
             };
             let calls = ids.iter().map(read).collect::<Result<Vec<_>>>()?;
             Ok(Step::Next(Call::join_all(calls).then(move |found| {
-                let mut listed = Vec::with_capacity(ids.len());
+                let mut entries = Entries::default();
                 let mut is_outdated = false;
                 for (found, id) in found.into_iter().zip(ids) {
                     match found {
                         ReadResult::Valid(valid) if valid.is_of(&listing.group) => {
-                            listed.push(ListedSession::new(valid, id));
+                            entries.listed.push(ListedSession::new(valid, id));
                         }
                         // Its new token was listed before the old one ended, but perhaps after this list was read.
                         ReadResult::Rotated if !listing.rotated.contains(&id) => {
                             is_outdated = true;
                             listing.rotated.push(id);
                         }
-                        _ => {}
+                        ReadResult::Missing | ReadResult::Invalid(_) => entries.missing.push(id),
+                        ReadResult::Valid(_) | ReadResult::OtherKind | ReadResult::Rotated => entries.foreign.push(id),
                     }
                 }
-                Ok(if is_outdated { Step::Next(sessions.list_group(listing)) } else { Step::Done(listed) })
+                Ok(if is_outdated { Step::Next(sessions.read_entries(listing)) } else { Step::Done(entries) })
             })))
         })
     }
@@ -140,10 +146,7 @@ impl Sessions {
             if rounds == MAX_ROUNDS {
                 return Err(Error::new(Kind::Conflict, "the session's token kept changing; it was not destroyed"));
             }
-            let key = |session: ListedSession| {
-                let of = if session.is_hashed { Contents::Hashed } else { Contents::Session };
-                Ok((sessions.stored_key(&session.id, of)?, Bytes::new()))
-            };
+            let key = |session: ListedSession| Ok((sessions.listed_key(&session)?, Bytes::new()));
             let keys = found.into_iter().map(key).collect::<Result<Vec<_>>>()?;
             let is_final = keys.iter().all(|(key, _)| key.of == Contents::Session);
             let destroyed = sessions.clone().delete_all(keys, Vec::new(), Vec::new(), 0)?;
@@ -154,6 +157,11 @@ impl Sessions {
                 sessions.destroy_listed(user, wanted, rounds + 1).map(Step::Next)
             })))
         }))
+    }
+
+    /// Returns the key of a session that was listed.
+    pub(super) fn listed_key(&self, session: &ListedSession) -> Result<SessionKey> {
+        self.stored_key(&session.id, if session.is_hashed { Contents::Hashed } else { Contents::Session })
     }
 
     /// Deletes the cached user of a token, by its hash, and cancels loads for it. Returns the number of keys deleted, 0 or 1.
@@ -266,7 +274,7 @@ impl Sessions {
                 key.redis_key.clone(),
                 key.load(&self.0.prefix)?,
                 metadata::ending(Contents::Token),
-                metadata::ending(Contents::Hashed),
+                metadata::endings(),
                 wanted,
                 tail.clone(),
             ];
@@ -314,6 +322,17 @@ fn destroyed(reply: &Reply) -> Option<u64> {
     (*reply != Reply::Nil).then_some(1)
 }
 
+/// What the index of a user lists.
+#[derive(Debug, Default)]
+pub struct Entries {
+    /// The sessions of the user.
+    pub listed: Vec<ListedSession>,
+    /// Ids without a valid session: of those that ended, and of those that are being created.
+    pub missing: Vec<String>,
+    /// Ids of what is not a session of the user, or not any more.
+    pub foreign: Vec<String>,
+}
+
 /// A user's sessions, while they are read.
 struct Listing {
     group: Group,
@@ -344,7 +363,7 @@ pub fn public_id(id: &str) -> String {
 }
 
 /// Reads the ids of an index. Only UTF-8 is ever written there.
-fn ids(reply: Reply) -> Result<Vec<String>> {
+pub fn ids(reply: Reply) -> Result<Vec<String>> {
     let text = |id: Reply| Ok(String::from_utf8_lossy(&id.bulk()?.unwrap_or_default()).into_owned());
     reply.array()?.into_iter().map(text).collect()
 }

@@ -29,6 +29,12 @@ pub fn ending(of: Contents) -> Bytes {
     blank(&[of.byte()]).into()
 }
 
+/// Returns the endings of all kinds but that of sessions under their id, each with a `|` behind it.
+pub fn endings() -> Bytes {
+    let kinds = Contents::ALL.into_iter().filter(|of| *of != Contents::Session);
+    kinds.flat_map(|of| [ending(of), Bytes::from_static(b"|")]).flatten().collect::<Vec<_>>().into()
+}
+
 /// The metadata of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metadata {
@@ -123,9 +129,7 @@ impl Metadata {
             }
         }
         let last = rest.byte()?;
-        let of = [Contents::Session, Contents::Hashed, Contents::Rotated, Contents::Token]
-            .into_iter()
-            .find(|of| of.byte() == last)?;
+        let of = Contents::ALL.into_iter().find(|of| of.byte() == last)?;
         let extra = (extra != Extra::default()).then(|| Box::new(extra));
         Some(Self { of, ttl, owner, group_epochs, extra })
     }

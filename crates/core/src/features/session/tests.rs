@@ -227,7 +227,7 @@ fn an_update_is_replayed_on_a_concurrent_change() {
     let args = last_args(&call);
     assert_eq!(args[1], fresh);
     assert_eq!(args[2], encoded(r#"{"userId":"u","l":[],"n":9007199254740993,"theirs":2,"mine":1}"#, 86_400));
-    assert_eq!(args[3..], ["86400000", "86390000"], "a ttl that began ten seconds ago is not renewed");
+    assert_eq!(args[3..], ["86400000", "86390000", ""], "a ttl that began ten seconds ago is not renewed");
     assert!(done(call, vec![Reply::Int(1)]).unwrap());
 }
 
@@ -235,7 +235,7 @@ fn an_update_is_replayed_on_a_concurrent_change() {
 fn the_indexes_are_renewed_before_the_ttl() {
     let call = found(sessions().update("a", r#"{"n":1}"#).unwrap(), &encoded(r#"{"userId":"u"}"#, 60));
     assert_eq!(names(&call), ["session/compare_and_set.lua"]);
-    assert_eq!(last_args(&call)[3..], ["60000", "59400"], "the ttl that it was given");
+    assert_eq!(last_args(&call)[3..], ["60000", "59400", ""], "the ttl that it was given");
     let call = next(call, vec![Reply::Int(0)]);
     assert_eq!(names(&call), ["session/index_renew.lua", "session/compare_and_set.lua"]);
     assert_eq!(last_args(&call)[4], "0");
@@ -294,7 +294,7 @@ fn an_update_gives_up_after_many_conflicts() {
 #[test]
 fn a_session_is_renewed_with_its_own_ttl() {
     let touch = || sessions().touch("a").unwrap();
-    let with_ttl = |value: &str, left| Reply::Array(vec![text(value), Reply::Int(left)]);
+    let with_ttl = |value: &str, left| Reply::Array(vec![text(value), Reply::Int(left), Reply::Int(1_800_000_000_000)]);
     let value = encoded(r#"{"userId":"u"}"#, 60);
     let call = next(touch(), vec![with_ttl(&value, 9)]);
     let call = next(call, vec![with_ttl(&value, 9), text(KNOWN)]);

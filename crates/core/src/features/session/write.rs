@@ -45,6 +45,20 @@ impl SessionWrite {
         }))
     }
 
+    /// Writes a session that was admitted to the index of its user, who has this epoch. It is added to the indexes of its tags first.
+    pub fn write_admitted(
+        self,
+        epoch: Epoch,
+        request: impl FnOnce(&SessionKey, Bytes, Duration) -> Request + Send + 'static,
+    ) -> Result<Call<bool>> {
+        let requests = self.add_to_indexes()?.split_off(1);
+        Ok(Call::round(requests, move |replies| {
+            let mut epochs = vec![epoch];
+            epochs.extend(self.group_states(replies.all()?)?);
+            self.write_with(epochs, request).map(Step::Next)
+        }))
+    }
+
     /// Writes a session under a new id. Returns false if the id is already in use.
     pub fn write_new(self) -> Result<Call<bool>> {
         let needed = self.needed()?;

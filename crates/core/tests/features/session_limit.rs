@@ -1,0 +1,129 @@
+//! How many sessions a user may have at once.
+
+use std::{collections::HashSet, time::Duration};
+
+use cinnabar_core::features::session::{Create, Options, PerUser, Sessions, WhenFull};
+use cinnabar_port::error::Kind;
+
+use crate::run::{Dice, Engine};
+
+fn limited(most: usize, when_full: WhenFull) -> Sessions {
+    Sessions::new(Options { per_user: Some(PerUser { most, when_full }), ..Options::default() }).unwrap()
+}
+
+fn with_token() -> Create {
+    Create { token: true, ..Create::default() }
+}
+
+fn is_valid(engine: &Engine, sessions: &Sessions, id: &str) -> bool {
+    engine.run(sessions.get(id)).unwrap().is_some()
+}
+
+/// Signs in at this second; returns the token and which devices ended.
+fn sign_in(engine: &Engine, sessions: &Sessions, second: usize) -> Result<(String, Vec<String>), Kind> {
+    let created_at = format!("2026-01-02T00:00:{second:02}.000Z");
+    let data = format!("{{\"device\":\"d{second}\"}}");
+    let created = engine.run(sessions.create_and_end("u", &created_at, &data, with_token()));
+    let created = created.map_err(|error| error.kind)?;
+    let device = |json: &[u8]| {
+        String::from_utf8_lossy(json).split("\"d").nth(2).unwrap_or_default().trim_matches(['"', '}']).to_owned()
+    };
+    Ok((created.id, created.ended.iter().map(|session| device(&session.json)).collect()))
+}
+
+#[test]
+fn the_oldest_session_ends() {
+    let (engine, sessions) = (Engine::new(), limited(2, WhenFull::EndOldest));
+    let (first, _) = sign_in(&engine, &sessions, 1).unwrap();
+    let (second, ended) = sign_in(&engine, &sessions, 2).unwrap();
+    assert!(ended.is_empty());
+    engine.advance(Duration::from_secs(60));
+    assert!(engine.run(sessions.touch(&first)).unwrap(), "which does not make it younger");
+    let (third, ended) = sign_in(&engine, &sessions, 3).unwrap();
+    assert_eq!(ended.len(), 1);
+    let valid = [&first, &second, &third].map(|token| is_valid(&engine, &sessions, token));
+    assert_eq!(valid, [false, true, true]);
+    assert_eq!(engine.run(sessions.list("u", false)).unwrap().len(), 2);
+}
+
+#[test]
+fn the_idle_session_ends() {
+    let (engine, sessions) = (Engine::new(), limited(2, WhenFull::EndIdle));
+    let (first, _) = sign_in(&engine, &sessions, 1).unwrap();
+    let (second, _) = sign_in(&engine, &sessions, 2).unwrap();
+    engine.advance(Duration::from_secs(60));
+    assert!(engine.run(sessions.touch(&first)).unwrap());
+    let (third, ended) = sign_in(&engine, &sessions, 3).unwrap();
+    assert_eq!(ended.len(), 1);
+    let valid = [&first, &second, &third].map(|token| is_valid(&engine, &sessions, token));
+    assert_eq!(valid, [true, false, true]);
+}
+
+#[test]
+fn one_session_too_many_is_rejected_until_another_ends() {
+    let (engine, sessions) = (Engine::new(), limited(2, WhenFull::Reject));
+    let (first, _) = sign_in(&engine, &sessions, 1).unwrap();
+    let (second, _) = sign_in(&engine, &sessions, 2).unwrap();
+    assert_eq!(sign_in(&engine, &sessions, 3), Err(Kind::TooManySessions));
+    let rotated = engine.run(sessions.rotate(&second, 10.0)).unwrap().unwrap();
+    assert_eq!(sign_in(&engine, &sessions, 4), Err(Kind::TooManySessions), "a rotated one counts once");
+    assert_eq!(engine.run(sessions.destroy(&first)).unwrap(), 1);
+    engine.advance(Duration::from_secs(11));
+    let (third, _) = sign_in(&engine, &sessions, 5).unwrap();
+    assert!(is_valid(&engine, &sessions, &rotated) && is_valid(&engine, &sessions, &third));
+    assert_eq!(engine.run(sessions.invalidate_user("u")).unwrap(), 2);
+    engine.advance(Duration::from_secs(11));
+    sign_in(&engine, &sessions, 6).unwrap();
+    sign_in(&engine, &sessions, 7).unwrap();
+    assert_eq!(sign_in(&engine, &sessions, 8), Err(Kind::TooManySessions));
+}
+
+#[test]
+fn sessions_of_other_users_are_never_touched() {
+    let (engine, sessions) = (Engine::new(), limited(1, WhenFull::EndOldest));
+    let (moved, _) = sign_in(&engine, &sessions, 1).unwrap();
+    assert!(engine.run(sessions.update(&moved, r#"{"userId":"other"}"#)).unwrap());
+    let (own, ended) = sign_in(&engine, &sessions, 2).unwrap();
+    assert!(ended.is_empty());
+    assert!(is_valid(&engine, &sessions, &moved) && is_valid(&engine, &sessions, &own));
+    let chosen = || Create { id: Some("chosen".into()), ..Create::default() };
+    engine.run(sessions.create("v", "t", "{}", chosen())).unwrap();
+    assert_eq!(engine.run(sessions.create("w", "t", "{}", chosen())).unwrap_err().kind, Kind::Conflict);
+    assert!(is_valid(&engine, &sessions, "chosen"));
+}
+
+#[test]
+fn there_are_never_more_however_many_sign_in_at_once() {
+    let mut dice = Dice(41);
+    let mut rejected = 0;
+    for turn in 0..600 {
+        let most = 1 + turn % 3;
+        let when_full = [WhenFull::EndOldest, WhenFull::EndIdle, WhenFull::Reject][turn / 3 % 3];
+        let (engine, sessions) = (Engine::new(), limited(most, when_full));
+        let before: Vec<_> = (0..turn % 4).filter_map(|second| sign_in(&engine, &sessions, second).ok()).collect();
+        let mut flying: Vec<_> = (0..5)
+            .map(|n| (n, sessions.create("u", &format!("2026-01-02T00:01:{n:02}"), "{}", with_token()).unwrap()))
+            .collect();
+        let mut tokens: HashSet<String> = before.into_iter().map(|(token, _)| token).collect();
+        // After each round, the tokens that were returned so far.
+        while !flying.is_empty() {
+            let (n, call) = flying.swap_remove(dice.below(flying.len()));
+            match engine.step(call) {
+                Ok(cinnabar_port::Step::Next(next)) => flying.push((n, next)),
+                Ok(cinnabar_port::Step::Done(token)) => {
+                    tokens.insert(token);
+                }
+                Err(error) => {
+                    assert!(matches!(error.kind, Kind::Conflict | Kind::TooManySessions), "{error}");
+                    rejected += 1;
+                }
+            }
+            let valid = tokens.iter().filter(|token| is_valid(&engine, &sessions, token)).count();
+            assert!(valid <= most, "turn {turn}: {valid} of {most}");
+        }
+        let valid = tokens.iter().filter(|token| is_valid(&engine, &sessions, token)).count();
+        assert!(valid >= 1, "turn {turn}: one is signed in");
+        assert!(engine.run(sessions.list("u", false)).unwrap().len() <= most, "turn {turn}");
+    }
+    assert!(rejected > 100, "{rejected}");
+}
