@@ -301,6 +301,8 @@ export declare class Sessions {
    * ended for it, as in `describe`.
    */
   issue(user: unknown, data: unknown, options: unknown): RawValue
+  /** Creates a session without a user, of which only the hash of its token is stored; returns the token. */
+  begin(data: unknown, options: unknown): RawValue
   /**
    * The value of the `Set-Cookie` header that gives this token, of a session with so many seconds to live, to the browser; or
    * removes the cookie if the token is null.

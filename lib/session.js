@@ -10,6 +10,7 @@ const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const names = require('./option-names.js')
 const { assertFunction, describe, readOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
+const { describedOf } = require('./session/described.js')
 const { RequestSession } = require('./session/handle.js')
 const { SessionCookie, cookieOptions } = require('./session/cookie.js')
 const { isCrossSiteWrite } = require('./session/cross-site.js')
@@ -40,7 +41,8 @@ class SessionManager extends Limitable {
         const sessions = new binding.Sessions(native, { __proto__: null, ...own, cookie })
         claimPrefix(native, 'sessions', prefix)
         const singleFlight = singleFlightOf(native, `session ${prefix}`)
-        return { native: sessions, singleFlight, trustedOrigins, cookie, ttl: own.ttl ?? 86_400 }
+        const isOwnCookie = own.cookie?.name !== undefined
+        return { native: sessions, singleFlight, trustedOrigins, cookie, isOwnCookie, ttl: own.ttl ?? 86_400 }
       }
       // The store's errors that callers did not get, and the validations that used `load` alone.
       return featureOn(service, make, { errors: 0, fallbacks: 0 })
@@ -76,7 +78,7 @@ class SessionManager extends Limitable {
 
   async #sessionOf(request, options) {
     const [sessions, { cookie }] = readCall(this, options, REQUEST_OPTIONS)
-    const id = tokenOf(request, cookie)
+    const id = cookie === undefined ? this.#tokenIn(request) : tokenOf(request, cookie)
     return id === null ? null : sessions.#native.get(id)
   }
 
@@ -92,6 +94,12 @@ class SessionManager extends Limitable {
 
   withSession(handler, options) {
     return withSession(this, handler, options)
+  }
+
+  // The cookie that `commit` sets; `session` too unless the manager was given one of its own.
+  #tokenIn(request) {
+    const { cookie, isOwnCookie } = partsOf(this).made
+    return tokenOf(request, cookie.name) ?? (isOwnCookie ? null : tokenOf(request))
   }
 
   updateSession(id, changes) {
@@ -129,13 +137,7 @@ class SessionManager extends Limitable {
     if (typeof current !== 'string' && current !== undefined && current !== null) {
       throw argumentError(`current must be the id of a session, got ${describe(current)}`)
     }
-    const described = await sessions.#native.describe(userId, current)
-    return described.map(({ publicId, ttlMs, current, session }) => ({
-      publicId,
-      session,
-      ttl: Math.ceil(ttlMs / 1000),
-      current,
-    }))
+    return describedOf(await sessions.#native.describe(userId, current))
   }
 
   destroySessionOf(userId, publicId) {

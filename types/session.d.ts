@@ -141,7 +141,10 @@ export type TokenSource = string | SessionRequest
 
 /** Options for reading a token from a request. */
 export interface TokenOptions extends CallLimits {
-  /** The cookie to read if there is no `Authorization: Bearer`. Default `'session'`. */
+  /**
+   * The cookie to read if there is no `Authorization: Bearer`. For `getSession` it is the manager's cookie if not set, or else `'session'`;
+   * otherwise `'session'`.
+   */
   cookie?: string
 }
 
@@ -380,10 +383,21 @@ export interface RequestSession<Data extends object = KnownSessionData> {
   readonly setCookie: string | null
   /**
    * Creates a session for this user with a new token, of which only the hash is stored, and ends the session that the request had. If that
-   * was one of the same user, its data is kept, except where `data` has other values. Returns the sessions that ended because of
+   * was one of the same user or without a user, its data is kept, except where `data` has other values. Returns the sessions that ended because of
    * `maxPerUser`. Rejects with `E_TOO_MANY_SESSIONS` where none of them may, and with `E_CONFLICT` if the user was signed out everywhere at the same time.
    */
   signIn(userId: string | number, ...rest: SignIn<Data>): Promise<SignedIn<Data>>
+  /**
+   * Creates a session without a user, for a cart or a form, and ends the one that the request had. `signIn` keeps its data. It is created by
+   * this call only, so visitors who need no session have none.
+   */
+  start(data?: Partial<Data>, options?: Pick<CreateSessionOptions, 'ttl'>): Promise<void>
+  /** Returns the sessions of the user, as `describeSessions` does, with this one marked as `current`; `[]` without a user. */
+  devices(): Promise<DescribedSession<Data>[]>
+  /** Ends the session of the user with this public id, perhaps this one; returns the number of keys removed, 0 or 1. */
+  revoke(publicId: string): Promise<number>
+  /** Ends all other sessions of the user; returns how many. `invalidateUser` ends this one too. */
+  revokeOthers(): Promise<number>
   /** Merges `changes` into the session, as `updateSession` does; returns `false` if there is none. */
   update(changes: SessionChanges<Data>): Promise<boolean>
   /**

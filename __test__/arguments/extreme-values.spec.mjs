@@ -214,6 +214,15 @@ const CALLS = {
   listSessions: [(s, a) => s.sessions.listSessions(a), anything],
   fromRequest: [(s, a, o) => s.sessions.fromRequest(a, o), anything, options],
   signIn: [async (s, a, b, o) => (await s.sessions.fromRequest('none')).signIn(a, b, o), anything, anything, options],
+  startSession: [async (s, a, o) => (await s.sessions.fromRequest('none')).start(a, o), anything, options],
+  revokeSession: [
+    async (s, a) => {
+      const session = await s.sessions.fromRequest('none')
+      await session.signIn('u')
+      return session.revoke(a)
+    },
+    anything,
+  ],
   requestSession: [
     async (s, a, o, b) => {
       const session = await s.sessions.fromRequest('none')

@@ -366,6 +366,55 @@ for (const engine of engines) {
       assert.deepEqual([refused.data, refused.setCookie], [null, null])
     })
 
+    test('a visitor has a session when one is started, whose data signing in keeps', async () => {
+      const visit = await sessions.fromRequest(requestWith())
+      await visit.start({ cart: [1], userId: 'forged', createdAt: 'never' }, { ttl: 60 })
+      assert.deepEqual([visit.userId, visit.data.cart], [null, [1]])
+      assert.match(visit.setCookie, /Max-Age=60$/)
+      const cookie = cookieOf(visit.setCookie)
+      const next = await sessions.fromRequest(requestWith(cookie))
+      assert.deepEqual([next.userId, next.data.cart, typeof next.data.createdAt], [null, [1], 'string'])
+      assert.deepEqual([await next.devices(), await next.revokeOthers(), await next.revoke('x')], [[], 0, 0])
+      assert.equal(await next.update({ cart: [1, 2] }), true)
+      await next.signIn('visitor', { role: 'guest' })
+      assert.deepEqual([next.userId, next.data.cart, next.data.role], ['visitor', [1, 2], 'guest'])
+      assert.notEqual(cookieOf(next.setCookie), cookie)
+      assert.equal((await sessions.fromRequest(requestWith(cookie))).data, null)
+      await assert.rejects(next.start({}, { tags: ['t'] }), { code: 'E_INVALID_ARGUMENT' })
+      await assert.rejects(next.start(1), { code: 'E_INVALID_ARGUMENT' })
+    })
+
+    test('a user sees the devices and signs out the others', async () => {
+      const cookies = []
+      for (const device of ['phone', 'laptop', 'tablet']) cookies.push(await signIn('many', { device }))
+      const here = await sessions.fromRequest(requestWith(cookies[0]))
+      const devices = await here.devices()
+      assert.deepEqual(devices.map(({ current, session }) => [session.device, current]).sort(), [
+        ['laptop', false],
+        ['phone', true],
+        ['tablet', false],
+      ])
+      const laptop = devices.find(({ session }) => session.device === 'laptop').publicId
+      assert.deepEqual([await here.revoke(laptop), await here.revoke(laptop), await here.revoke('')], [1, 0, 0])
+      assert.equal(await here.revokeOthers(), 1)
+      const left = await Promise.all(cookies.map((cookie) => sessions.fromRequest(requestWith(cookie))))
+      assert.deepEqual(
+        left.map(({ userId }) => userId),
+        ['many', null, null],
+      )
+    })
+
+    test('getSession reads the cookie that was set', async () => {
+      const cookie = await signIn('ada')
+      assert.equal((await sessions.getSession(requestWith(cookie))).userId, 'ada')
+      const id = await sessions.createSession('grace')
+      assert.equal((await sessions.getSession(requestWith(`session=${id}`))).userId, 'grace')
+      const own = new SessionManager(service, { cookie: { name: 'sid' } })
+      assert.equal(await own.getSession(requestWith(`session=${id}`)), null)
+      assert.equal((await own.getSession(requestWith(`sid=${id}`))).userId, 'grace')
+      assert.equal((await own.getSession(requestWith(`session=${id}`), { cookie: 'session' })).userId, 'grace')
+    })
+
     test('a sign-in is fresh for a while', async () => {
       const anonymous = await sessions.fromRequest(requestWith())
       assert.deepEqual([anonymous.signedInAt, anonymous.isFresh(60)], [null, false])

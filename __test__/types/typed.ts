@@ -104,6 +104,10 @@ export async function requests(request: Request): Promise<Response> {
   const role: string | undefined = session.data?.role
   const user: string | null = session.userId
   await session.update({ role: 'guest' })
+  await session.start({ role: 'guest' }, { ttl: 60 })
+  const devices: string[] = (await session.devices()).map(({ publicId, session }) => publicId + session.role)
+  const ended0: number = (await session.revoke('id')) + (await session.revokeOthers())
+  void [devices, ended0]
   const since: Date | null = session.signedInAt
   const fresh: boolean = session.isFresh(300)
   void [since, fresh, new SessionManager(undefined, { ...SessionManager.presets.NIST_AAL2 })]

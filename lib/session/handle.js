@@ -3,10 +3,12 @@
 const { argumentError, CinnabarError } = require('../error.js')
 const { fromJson, jsonOf } = require('../json.js')
 const { describe, ownOptions } = require('../options.js')
+const { describedOf } = require('./described.js')
 const { isCookies } = require('./request-token.js')
 const { withSetCookie } = require('./respond.js')
 
 const SIGN_IN_OPTIONS = ['ttl', 'tags']
+const START_OPTIONS = ['ttl']
 const ROTATE_OPTIONS = ['graceSeconds']
 // Requests that a page has sent before it got the new token.
 const GRACE_SECONDS = 10
@@ -78,6 +80,36 @@ class RequestSession {
     return { ended: ended.map(({ publicId, session }) => ({ publicId, session })) }
   }
 
+  async start(data = {}, options) {
+    this.#assertSameSite()
+    const own = ownOptions(options, START_OPTIONS)
+    const token = await this.#native.begin(data, own)
+    const before = this.#token
+    const [opened] = await Promise.all([this.#native.open(token), before === null ? 0 : this.#native.destroy(before)])
+    this.#seconds = own.ttl
+    this.#become(token, opened?.session ?? null)
+  }
+
+  async devices() {
+    const { userId } = this
+    return userId === null ? [] : describedOf(await this.#native.describe(userId, this.#token))
+  }
+
+  async revoke(publicId) {
+    this.#assertSameSite()
+    const { userId } = this
+    return userId === null ? 0 : this.#native.destroyOf(userId, publicId)
+  }
+
+  async revokeOthers() {
+    this.#assertSameSite()
+    const { userId } = this
+    if (userId === null) return 0
+    const others = (await this.#native.describe(userId, this.#token)).filter(({ current }) => !current)
+    const counts = await Promise.all(others.map(({ publicId }) => this.#native.destroyOf(userId, publicId)))
+    return counts.reduce((sum, count) => sum + count, 0)
+  }
+
   async update(changes) {
     this.#assertSameSite()
     if (this.#token === null) return false
@@ -129,9 +161,9 @@ class RequestSession {
     return this.#session
   }
 
-  // Who signs in again keeps the data of the session; another user must not see it.
+  // Who signs in keeps the data of the session, unless it is that of another user.
   #withKept(userId, data) {
-    if (this.#session === null || this.#session.userId !== String(userId)) return data
+    if (this.#session === null || ![String(userId), undefined].includes(this.userId ?? undefined)) return data
     const own = fromJson(jsonOf(data, 'data'))
     return isPlain(own) ? { ...this.#session, ...own } : data
   }

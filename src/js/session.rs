@@ -1,11 +1,11 @@
 //! The native class behind `SessionManager`.
 
+mod options;
+
 use std::time::Duration;
 
 use cinnabar_core::{
-    features::session::{
-        self, CookieAttributes, Create, CreatedSession, ListedSession, OpenedSession, PerUser, SameSite, WhenFull,
-    },
+    features::session::{self, CookieAttributes, Create, CreatedSession, ListedSession, OpenedSession},
     keys,
     output::Output,
 };
@@ -20,7 +20,7 @@ use napi_derive::napi;
 use super::{
     node_api::{Js, RawValue, Value},
     operation::{Empty, Operation},
-    option_reader::{OptionReader, Takes},
+    option_reader::OptionReader,
     sensitive_keys,
     service::Service,
     service_core::ServiceCore,
@@ -75,6 +75,17 @@ impl Sessions {
     pub fn issue(&self, env: Env, user: Unknown, data: Unknown, options: Unknown) -> RawValue {
         let operation = Operation { name: "CREATE SESSION", empty: None };
         self.create_as(env, operation, [user, data, options], true)
+    }
+
+    /// Creates a session without a user, of which only the hash of its token is stored; returns the token.
+    #[napi]
+    pub fn begin(&self, env: Env, data: Unknown, options: Unknown) -> RawValue {
+        self.core.submit_output(env, Operation { name: "CREATE SESSION", empty: None }, |js| {
+            let data = self.core.environment().stringify(js, data.raw(), "data")?;
+            let ttl = OptionReader::of(js, options.raw()).create_session()?.ttl;
+            let (sessions, now) = (self.sessions.clone(), iso_now());
+            Ok(Call::deferred(move || Ok(sessions.create_anonymous(&now, &data, ttl)?.map(Output::text))))
+        })
     }
 
     /// The value of the `Set-Cookie` header that gives this token, of a session with so many seconds to live, to the browser; or
@@ -312,54 +323,6 @@ impl Sessions {
 
     fn list_of(&self, js: Js, user: Value, with_left: bool) -> Result<Call<Vec<session::ListedSession>>> {
         user_of(js, user)?.map_or(Ok(Call::ready(Vec::new())), |user| self.sessions.list(&user, with_left))
-    }
-}
-
-impl OptionReader<'_> {
-    /// Returns the options of a manager.
-    pub fn sessions(self) -> Result<(session::Options, CookieAttributes)> {
-        let options = session::Options {
-            prefix: self.text(c"prefix", Some(keys::SESSIONS))?,
-            ttl: self.ttl(c"ttl", Some(session::DEFAULT_TTL_SECONDS))?,
-            rolling: self.flag(c"rolling", false)?,
-            absolute_ttl: self.ttl(c"absoluteTtl", None)?,
-            per_user: self.per_user()?,
-            hashed: self.word_or(c"tokens", [("plain", false), ("hashed", true)], false)?,
-        };
-        Ok((options, self.session_cookie()?))
-    }
-
-    fn per_user(self) -> Result<Option<PerUser>> {
-        let most = self.whole::<u32>(c"maxPerUser", 1..=1000, None)?;
-        let policies =
-            [("evict-oldest", WhenFull::EndOldest), ("evict-idle", WhenFull::EndIdle), ("reject", WhenFull::Reject)];
-        let when_full = self.word_or(c"whenFull", policies, WhenFull::EndOldest)?;
-        Ok(most.map(|most| PerUser { most: most as usize, when_full }))
-    }
-
-    /// Returns the attributes of the cookie. Their defaults depend on each other and on NODE_ENV, so JavaScript has filled them in.
-    fn session_cookie(self) -> Result<CookieAttributes> {
-        let Some(cookie) = self.group(c"cookie")? else { return Ok(CookieAttributes::default()) };
-        let default = CookieAttributes::default();
-        let same_sites = [("strict", SameSite::Strict), ("lax", SameSite::Lax), ("none", SameSite::None)];
-        Ok(CookieAttributes {
-            name: cookie.text(c"name", None)?.unwrap_or(default.name),
-            path: cookie.text(c"path", Some("/"))?.unwrap_or(default.path),
-            domain: cookie.text(c"domain", None)?,
-            secure: cookie.read(c"secure", Takes::a("true or false"), Js::flag)?.unwrap_or(default.secure),
-            same_site: cookie.word_or(c"sameSite", same_sites, default.same_site)?,
-            partitioned: cookie.flag(c"partitioned", false)?,
-        })
-    }
-
-    /// Returns the options of a new session.
-    pub fn create_session(self) -> Result<Create> {
-        Ok(Create {
-            ttl: self.ttl(c"ttl", None)?,
-            tags: self.read(c"tags", Takes::a("an array of strings"), Js::texts)?.unwrap_or_default(),
-            id: self.text(c"id", None)?,
-            token: false,
-        })
     }
 }
 

@@ -240,6 +240,21 @@ impl Sessions {
         Ok(created.map(|id| CreatedSession { id, ended: Vec::new() }))
     }
 
+    /// Stores `{ createdAt, ...data }` as a session without a user and returns its token. `createdAt` and `userId` in `data` are ignored.
+    pub fn create_anonymous(&self, created_at: &str, data: &str, ttl: Option<f64>) -> Result<Call<String>> {
+        let created_at = json::string(created_at)?;
+        let mut first = Object::default();
+        first.set("createdAt", &created_at);
+        let mut data = Object::argument("data", data.as_bytes())?;
+        data.remove("userId");
+        data.remove("createdAt");
+        let json = first.spread(data).to_bytes()?;
+        let ttl = ttl.map_or(Ok(self.0.ttl), |ttl| ttl::from_seconds("ttl", ttl))?;
+        let token = token::random()?;
+        let written = self.session_write(self.key(&token)?, Vec::new(), json, ttl)?.write_new()?;
+        Ok(written.then(|stored| stored.then_some(Step::Done(token)).ok_or_else(taken)))
+    }
+
     fn new_id(&self, token: bool) -> Result<String> {
         if self.0.hashed || token { token::random() } else { random::hex::<24>() }
     }
