@@ -28,7 +28,7 @@ export interface SessionManagerOptions {
    */
   maxPerUser?: number
   /**
-   * What happens if a user with `maxPerUser` sessions signs in. Default `'evict-oldest'`: the session that was created first ends. With
+   * What happens if a user with `maxPerUser` sessions signs in. Default `'evict-oldest'`: the session that was created first ends, by the millisecond. With
    * `'evict-idle'` the one whose ttl was not renewed for the longest time ends, and with `'reject'` the new one is not created, with
    * `E_TOO_MANY_SESSIONS`.
    */

@@ -11,6 +11,12 @@ import { engines } from '../support/engines.mjs'
 const SITE = 'https://shop.example'
 const cookieOf = (header) => header.split(';')[0]
 
+/** Sessions are ordered by the millisecond in which they were created. */
+async function nextMillisecond() {
+  const before = Date.now()
+  while (Date.now() === before) await new Promise(setImmediate)
+}
+
 /** The name of a manager's cookie. */
 const nameOf = (manager) =>
   manager.fromRequest(requestWith()).then(async (session) => {
@@ -351,7 +357,10 @@ for (const engine of engines) {
       }
       const [oldest, , rejecting] = managers
       const cookies = []
-      for (const device of ['phone', 'laptop', 'tablet']) cookies.push(await signIn('devices', { device }, {}, oldest))
+      for (const device of ['phone', 'laptop', 'tablet']) {
+        cookies.push(await signIn('devices', { device }, {}, oldest))
+        await nextMillisecond()
+      }
       const session = await oldest.fromRequest(requestWith())
       const { ended } = await session.signIn('devices', { device: 'watch' })
       assert.deepEqual(
