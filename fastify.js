@@ -22,7 +22,7 @@ async function session(fastify, { sessions, required } = {}) {
   })
 }
 
-// Not encapsulated: the routes of whoever registers it have sessions.
+// Fastify then gives it no scope of its own, so it applies to the routes of the scope that registers it.
 session[Symbol.for('skip-override')] = true
 session[Symbol.for('fastify.display-name')] = 'cinnabar'
 

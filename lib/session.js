@@ -8,7 +8,7 @@ const { featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const names = require('./option-names.js')
-const { assertFunction, describe, readOptions } = require('./options.js')
+const { assertFunction, describe, isArray, readOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { describedOf } = require('./session/described.js')
 const { RequestSession } = require('./session/handle.js')
@@ -17,7 +17,7 @@ const { isCrossSiteWrite } = require('./session/cross-site.js')
 const { withSession } = require('./session/with-session.js')
 const { presets } = require('./session/presets.js')
 const { tokenOf } = require('./session/request-token.js')
-const { idsOf } = require('./session/user-ids.js')
+const { idsOf, userIdError } = require('./session/user-ids.js')
 const { singleFlightOf } = require('./single-flight.js')
 const { assertTtl } = require('./ttl.js')
 
@@ -34,15 +34,15 @@ class SessionManager extends Limitable {
   constructor(service, options) {
     super(service, () => {
       const own = readOptions(options, SESSION_OPTIONS)
-      const { prefix = defaultPrefixes.sessions, trustedOrigins = [] } = own
-      assertOrigins(trustedOrigins)
+      const { prefix = defaultPrefixes.sessions } = own
+      const trustedOrigins = originsOf(own.trustedOrigins)
       const make = (native) => {
         const cookie = cookieOptions(own.cookie)
         const sessions = new binding.Sessions(native, { __proto__: null, ...own, cookie })
         claimPrefix(native, 'sessions', prefix)
         const singleFlight = singleFlightOf(native, `session ${prefix}`)
         const isOwnCookie = own.cookie?.name !== undefined
-        return { native: sessions, singleFlight, trustedOrigins, cookie, isOwnCookie, ttl: own.ttl ?? 86_400 }
+        return { native: sessions, singleFlight, trustedOrigins, cookie, isOwnCookie }
       }
       // The store's errors that callers did not get, and the validations that used `load` alone.
       return featureOn(service, make, { errors: 0, fallbacks: 0 })
@@ -85,11 +85,11 @@ class SessionManager extends Limitable {
   async fromRequest(request, options) {
     const [sessions] = readCall(this, options, [])
     const native = sessions.#native
-    const { cookie, ttl, trustedOrigins } = partsOf(this).made
+    const { cookie, trustedOrigins } = partsOf(this).made
     const token = tokenOf(request, cookie.name)
     const crossSite = isCrossSiteWrite(request, trustedOrigins)
     const opened = token === null || crossSite ? null : await native.open(token)
-    return new RequestSession(native, new SessionCookie(native, cookie, ttl), { token, opened, crossSite })
+    return new RequestSession(native, new SessionCookie(native, cookie), { token, opened, crossSite })
   }
 
   withSession(handler, options) {
@@ -276,24 +276,19 @@ function idsForAll(load, user, userIds, own) {
   return [...ids]
 }
 
-function assertOrigins(origins) {
-  if (origins === '*') return
-  const isOrigin = (origin) => typeof origin === 'string' && /^[a-z][a-z0-9+.-]*:\/\/[^/]+$/.test(origin)
-  if (Array.isArray(origins) && origins.every(isOrigin)) return
+// Copied, because the caller may change its array.
+function originsOf(origins = []) {
+  if (origins === '*') return origins
+  const own = isArray(origins) ? Array.from(origins) : [undefined]
+  if (own.every(isOrigin)) return own
   throw argumentError("trustedOrigins must be '*' or origins, such as ['https://app.example.com']")
 }
 
-// JSON writes these values as null or not at all, which would mean a session without a user.
-function userIdError(what, data) {
-  let userId
-  try {
-    userId = data?.userId
-  } catch {
-    return undefined // Writing it as JSON fails too, and says so.
-  }
-  const isLost = typeof userId === 'number' ? !Number.isFinite(userId) : ['function', 'symbol'].includes(typeof userId)
-  if (!isLost) return undefined
-  return argumentError(`${what}.userId must be a non-empty string, a whole number or null, not ${describe(userId)}`)
+// As browsers send it: without a path, and in lower case.
+function isOrigin(text) {
+  if (typeof text !== 'string' || !URL.canParse(text)) return false
+  const { origin, protocol, host } = new URL(text)
+  return text === (origin === 'null' ? `${protocol}//${host}` : origin)
 }
 
 module.exports = { SessionManager }

@@ -369,7 +369,7 @@ export interface RequestSession<Data extends object = KnownSessionData> {
   readonly data: Session<Data> | null
   /** The user's id, or `null`. */
   readonly userId: string | null
-  /** When the user signed in, or `null`: the `createdAt` of the session. Signing in again renews it. */
+  /** When the user signed in: the `createdAt` of the session. `null` without a user. Signing in again renews it. */
   readonly signedInAt: Date | null
   /**
    * Whether the user signed in at most so many seconds ago. Ask for the password again before sensitive actions, and call `signIn` then.
@@ -398,7 +398,10 @@ export interface RequestSession<Data extends object = KnownSessionData> {
   revoke(publicId: string): Promise<number>
   /** Ends all other sessions of the user; returns how many. `invalidateUser` ends this one too. */
   revokeOthers(): Promise<number>
-  /** Merges `changes` into the session, as `updateSession` does; returns `false` if there is none. */
+  /**
+   * Merges `changes` into the session, as `updateSession` does, and renews its ttl. Returns `false` if the session has ended, or if the
+   * request has none.
+   */
   update(changes: SessionChanges<Data>): Promise<boolean>
   /**
    * Gives the session a new token and keeps its data; returns `false` if there is no session. The old token works for `graceSeconds` more

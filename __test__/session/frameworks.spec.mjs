@@ -192,6 +192,47 @@ for (const [name, start] of Object.entries(APPS)) {
   })
 }
 
+for (const [name, middleware, run] of [
+  [
+    'hono',
+    forHono,
+    async (users, admins, cookie) => {
+      const app = new Hono()
+      app.use(users)
+      app.get('/', admins, (c) => c.text('admin'))
+      return (await app.request('/', { headers: { cookie } })).status
+    },
+  ],
+  [
+    'express',
+    forExpress,
+    async (users, admins, cookie) => {
+      const app = express()
+      app.use(users)
+      app.get('/', admins, (request, response) => response.send('admin'))
+      return (await fetch(await listening(app.listen(0, '127.0.0.1')), { headers: { cookie } })).status
+    },
+  ],
+]) {
+  test(`a session of one manager does not open the routes of another in ${name}`, async () => {
+    const service = await engines[0].makeService()
+    const users = new SessionManager(service, { cookie: { name: 'user', secure: false } })
+    const admins = new SessionManager(service, { cookie: { name: 'admin', secure: false }, prefix: 'admin:' })
+    const session = await users.fromRequest({ headers: {} })
+    await session.signIn('ada')
+    const cookie = session.setCookie.split(';')[0]
+    assert.equal(
+      await run(middleware({ sessions: users }), middleware({ sessions: users, required: true }), cookie),
+      200,
+    )
+    assert.equal(
+      await run(middleware({ sessions: users }), middleware({ sessions: admins, required: true }), cookie),
+      401,
+    )
+    await service.disconnect()
+  })
+}
+
 test('what the program got wrong is an error at once', () => {
   for (const make of [forHono, forExpress]) {
     for (const wrong of [{ sessions: {} }, { sessions: null }, { required: 'yes' }, { require: true }, 'x']) {

@@ -282,8 +282,11 @@ for (const engine of engines) {
         httpOnly: true,
         maxAge: 86400,
       })
-      for (const wrong of [undefined, null, 1, 'x', {}, () => {}]) {
+      const readOnly = { get: () => {}, has: () => false, getAll: () => [] }
+      for (const wrong of [undefined, null, 1, 'x', {}, () => {}, readOnly]) {
         await assert.rejects(commits(wrong), { code: 'E_INVALID_ARGUMENT' })
+        const unchanged = await sessions.fromRequest(requestWith())
+        assert.throws(() => unchanged.commit(wrong), { code: 'E_INVALID_ARGUMENT' })
       }
     })
 
@@ -379,6 +382,7 @@ for (const engine of engines) {
       const visit = await sessions.fromRequest(requestWith())
       await visit.start({ cart: [1], userId: 'forged', createdAt: 'never' }, { ttl: 60 })
       assert.deepEqual([visit.userId, visit.data.cart], [null, [1]])
+      assert.deepEqual([visit.signedInAt, visit.isFresh(60)], [null, false], 'no user has signed in')
       assert.match(visit.setCookie, /Max-Age=60$/)
       const cookie = cookieOf(visit.setCookie)
       const next = await sessions.fromRequest(requestWith(cookie))
@@ -411,6 +415,32 @@ for (const engine of engines) {
         left.map(({ userId }) => userId),
         ['many', null, null],
       )
+    })
+
+    test('writes of one request run one after the other', async () => {
+      const session = await sessions.fromRequest(requestWith(await signIn('ada')))
+      const done = await Promise.all([
+        session.update({ a: 1 }),
+        session.rotate(),
+        session.destroy(),
+        session.update({ b: 1 }),
+      ])
+      assert.deepEqual(done, [true, true, 1, false])
+      assert.deepEqual([session.data, session.userId], [null, null])
+      assert.match(session.setCookie, /Max-Age=0$/)
+      const again = await sessions.fromRequest(requestWith())
+      const [failed, signed] = await Promise.allSettled([again.signIn(''), again.signIn('ada')])
+      assert.deepEqual([failed.status, signed.status, again.userId], ['rejected', 'fulfilled', 'ada'])
+    })
+
+    test('an update cannot lose the user by mistake', async () => {
+      const session = await sessions.fromRequest(requestWith(await signIn('ada')))
+      for (const userId of [NaN, Infinity, () => {}, Symbol('u'), '', {}]) {
+        await assert.rejects(session.update({ userId }), { code: 'E_INVALID_ARGUMENT' }, String(userId))
+      }
+      assert.equal(session.userId, 'ada')
+      await session.update({ userId: 7 })
+      assert.equal(session.userId, '7')
     })
 
     test('getSession reads the cookie that was set', async () => {
@@ -516,6 +546,9 @@ for (const engine of engines) {
       wrong({ trustedOrigins: ['app.example'] })
       wrong({ trustedOrigins: ['https://app.example/'] })
       wrong({ trustedOrigins: [1] })
+      wrong({ trustedOrigins: ['https://App.example'] })
+      wrong({ trustedOrigins: ['https://app.example:443'] })
+      wrong({ trustedOrigins: new Array(1) })
       assert.throws(() => sessions.withSession(), { code: 'E_INVALID_ARGUMENT' })
       assert.throws(() => sessions.withSession(() => {}, { require: true }), { code: 'E_INVALID_ARGUMENT' })
     })

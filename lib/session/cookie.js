@@ -22,25 +22,23 @@ function cookieOptions(given) {
   return { name, path, domain, secure, sameSite, partitioned }
 }
 
-/** Writes the cookie of sessions with so many seconds to live. */
+/** Writes the cookie of a session with so many seconds to live. A token that is null removes the cookie. */
 class SessionCookie {
   #native
   #options
-  #seconds
 
-  constructor(native, options, seconds) {
+  constructor(native, options) {
     this.#native = native
     this.#options = options
-    this.#seconds = seconds
   }
 
-  /** The value of a `Set-Cookie` header; a token that is null removes the cookie. */
-  header(token, seconds = this.#seconds) {
+  /** The value of a `Set-Cookie` header. */
+  header(token, seconds) {
     return this.#native.setCookie(token, seconds)
   }
 
   /** The arguments for `set` of the cookies of Next.js. */
-  forCookies(token, seconds = this.#seconds) {
+  forCookies(token, seconds) {
     const { name, ...attributes } = this.#options
     return [name, token ?? '', { ...attributes, httpOnly: true, maxAge: token === null ? 0 : Math.ceil(seconds) }]
   }

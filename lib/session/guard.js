@@ -2,10 +2,12 @@
 
 const { argumentError, isUnavailable } = require('../error.js')
 const { ownOptions } = require('../options.js')
-const { RequestSession } = require('./handle.js')
 
 const OPTIONS = ['sessions', 'required']
 const PROBLEM = 'application/problem+json'
+
+// Which manager the session of a request comes from.
+const managers = new WeakMap()
 
 /**
  * The options of what stands in front of handlers: `sessions`, where their sessions come from, and whether one is `required`. `fallback` is
@@ -20,12 +22,13 @@ function guardOptions(options, fallback) {
 
 /**
  * The session of a request, or why the handler is not called: `{ session }` or `{ refusal: { status, headers, body } }`. `known` is the
- * session that middleware in front of this has read.
+ * session that middleware in front of this has read, perhaps that of another manager, which does not count here.
  */
 async function admit(request, { sessions, required }, known) {
-  let session = known instanceof RequestSession ? known : undefined
+  let session = managers.get(known) === sessions ? known : undefined
   try {
     session ??= await sessions.fromRequest(request)
+    managers.set(session, sessions)
   } catch (error) {
     if (!isUnavailable(error)) throw error
     const refusal = refuse(503, 'Service Unavailable', 'Sessions cannot be read at the moment.')

@@ -4,8 +4,8 @@ const { argumentError, CinnabarError } = require('../error.js')
 const { fromJson, jsonOf } = require('../json.js')
 const { describe, ownOptions } = require('../options.js')
 const { describedOf } = require('./described.js')
-const { isCookies } = require('./request-token.js')
-const { withSetCookie } = require('./respond.js')
+const { committerOf } = require('./respond.js')
+const { userIdError } = require('./user-ids.js')
 
 const SIGN_IN_OPTIONS = ['ttl', 'tags']
 const START_OPTIONS = ['ttl']
@@ -21,19 +21,19 @@ class RequestSession {
   // The token that the browser has, or will have; null without a session.
   #token
   #session
-  // The ttl of a session that was given one of its own, in seconds.
+  // The ttl of the session, in seconds.
   #seconds
   // Whether the response must set or remove the cookie.
-  #isChanged = false
+  #isChanged
+  // The last write. Writes of one request run one after the other, so that each finds what the one before it has left.
+  #last = Promise.resolve()
 
   /** `cookie` writes cookies, and `opened` is what the native side has for `token`, or null. */
   constructor(native, cookie, { token, opened, crossSite }) {
     this.#native = native
     this.#cookie = cookie
     this.#crossSite = crossSite
-    this.#token = opened?.token ?? (opened && token)
-    this.#session = opened?.session ?? null
-    if (typeof opened?.ttlMs === 'number') this.#seconds = opened.ttlMs / 1000
+    this.#become(opened?.token ?? token, opened)
     // Browsers remove a cookie at the end of the ttl that it was set with.
     this.#isChanged = opened !== null && (opened.token !== null || opened.renewed)
   }
@@ -43,7 +43,8 @@ class RequestSession {
   }
 
   get userId() {
-    return this.#session?.userId ?? null
+    const { userId } = this.#session ?? {}
+    return userId === undefined || userId === null ? null : String(userId)
   }
 
   get crossSite() {
@@ -56,7 +57,7 @@ class RequestSession {
 
   get signedInAt() {
     const { createdAt } = this.#session ?? {}
-    return createdAt === undefined ? null : new Date(createdAt)
+    return createdAt === undefined || this.userId === null ? null : new Date(createdAt)
   }
 
   isFresh(seconds) {
@@ -65,29 +66,20 @@ class RequestSession {
     return since <= seconds * 1000
   }
 
-  async signIn(userId, data = {}, options) {
-    this.#assertSameSite()
-    const own = ownOptions(options, SIGN_IN_OPTIONS)
-    const { token, ended } = await this.#native.issue(userId, this.#withKept(userId, data), own)
-    const before = this.#token
-    // The old session ends, since others may know its token.
-    const [opened] = await Promise.all([this.#native.open(token), before === null ? 0 : this.#native.destroy(before)])
-    if (opened === null) {
-      throw new CinnabarError('the user was signed out while signing in', { code: 'E_CONFLICT', retryable: true })
-    }
-    this.#seconds = own.ttl
-    this.#become(token, opened.session)
-    return { ended: ended.map(({ publicId, session }) => ({ publicId, session })) }
+  signIn(userId, data = {}, options) {
+    return this.#write(async () => {
+      const own = ownOptions(options, SIGN_IN_OPTIONS)
+      const { token, ended } = await this.#native.issue(userId, this.#withKept(userId, data), own)
+      await this.#replaceBy(token)
+      return { ended: ended.map(({ publicId, session }) => ({ publicId, session })) }
+    })
   }
 
-  async start(data = {}, options) {
-    this.#assertSameSite()
-    const own = ownOptions(options, START_OPTIONS)
-    const token = await this.#native.begin(data, own)
-    const before = this.#token
-    const [opened] = await Promise.all([this.#native.open(token), before === null ? 0 : this.#native.destroy(before)])
-    this.#seconds = own.ttl
-    this.#become(token, opened?.session ?? null)
+  start(data = {}, options) {
+    return this.#write(async () => {
+      const own = ownOptions(options, START_OPTIONS)
+      await this.#replaceBy(await this.#native.begin(data, own))
+    })
   }
 
   async devices() {
@@ -95,91 +87,116 @@ class RequestSession {
     return userId === null ? [] : describedOf(await this.#native.describe(userId, this.#token))
   }
 
-  async revoke(publicId) {
-    this.#assertSameSite()
-    const { userId } = this
-    return userId === null ? 0 : this.#native.destroyOf(userId, publicId)
+  revoke(publicId) {
+    return this.#write(() => (this.userId === null ? 0 : this.#native.destroyOf(this.userId, publicId)))
   }
 
-  async revokeOthers() {
-    this.#assertSameSite()
-    const { userId } = this
-    if (userId === null) return 0
-    const others = (await this.#native.describe(userId, this.#token)).filter(({ current }) => !current)
-    const counts = await Promise.all(others.map(({ publicId }) => this.#native.destroyOf(userId, publicId)))
-    return counts.reduce((sum, count) => sum + count, 0)
+  revokeOthers() {
+    return this.#write(async () => {
+      const { userId } = this
+      const others = (await this.devices()).filter(({ current }) => !current)
+      const counts = await Promise.all(others.map(({ publicId }) => this.#native.destroyOf(userId, publicId)))
+      return counts.reduce((sum, count) => sum + count, 0)
+    })
   }
 
-  async update(changes) {
-    this.#assertSameSite()
-    if (this.#token === null) return false
-    const updated = await this.#native.update(this.#token, changes)
-    if (!updated) this.#token = this.#session = null
-    else {
+  update(changes) {
+    return this.#write(async () => {
+      const error = userIdError('changes', changes)
+      if (error) throw error
+      if (this.#token === null) return false
+      // Converted once, since an object may have other JSON the next time.
+      const own = fromJson(jsonOf(changes, 'changes'))
+      if (!(await this.#native.update(this.#token, own))) {
+        this.#become(null, null)
+        return false
+      }
       const { createdAt } = this.#session
-      this.#session = { ...this.#session, ...fromJson(jsonOf(changes, 'changes')), createdAt }
+      this.#session = { ...this.#session, ...own, createdAt }
       // An update renews the ttl.
       this.#isChanged = true
-    }
-    return updated
+      return true
+    })
   }
 
-  async rotate(options) {
-    this.#assertSameSite()
-    const { graceSeconds = GRACE_SECONDS } = ownOptions(options, ROTATE_OPTIONS)
-    if (this.#token === null) return false
-    const token = await this.#native.rotate(this.#token, graceSeconds)
-    if (token === null) this.#token = this.#session = null
-    else this.#become(token, this.#session)
-    return token !== null
+  rotate(options) {
+    return this.#write(async () => {
+      const { graceSeconds = GRACE_SECONDS } = ownOptions(options, ROTATE_OPTIONS)
+      if (this.#token === null) return false
+      const token = await this.#native.rotate(this.#token, graceSeconds)
+      if (token === null) this.#become(null, null)
+      else this.#token = token
+      this.#isChanged = true
+      return token !== null
+    })
   }
 
-  async destroy() {
-    this.#assertSameSite()
-    const token = this.#token
-    // The cookie goes even if the session has ended already.
-    this.#become(null, null)
-    return token === null ? 0 : this.#native.destroy(token)
+  destroy() {
+    return this.#write(async () => {
+      const token = this.#token
+      // The cookie goes even if the session has ended already.
+      this.#become(null, null)
+      return token === null ? 0 : this.#native.destroy(token)
+    })
   }
 
   commit(target) {
-    if (isCookies(target)) {
-      if (this.#isChanged) target.set(...this.#cookie.forCookies(this.#token, this.#seconds))
-      return target
-    }
-    if (!this.#isChanged) return target
-    const committed = withSetCookie(target, this.setCookie)
-    if (committed === undefined) {
+    const commit = committerOf(target)
+    if (commit === undefined) {
       throw argumentError(
         `commit expects a Response, Headers, a ServerResponse, a reply of Fastify, the context of Hono or the cookies of Next.js, got ${describe(target)}`,
       )
     }
-    return committed
+    if (!this.#isChanged) return target
+    return commit({ header: this.setCookie, arguments: this.#cookie.forCookies(this.#token, this.#seconds) })
   }
 
   toJSON() {
     return this.#session
   }
 
+  async #write(work) {
+    if (this.#crossSite) {
+      throw new CinnabarError(
+        'the request comes from another site, so it may be forged. If that is one of yours, add its origin to trustedOrigins',
+        { code: 'E_CROSS_SITE' },
+      )
+    }
+    const written = this.#last.then(work)
+    this.#last = written.catch(() => {})
+    return written
+  }
+
+  // The session with this token takes the place of the one before, which ends, since others may know its token.
+  async #replaceBy(token) {
+    const before = this.#token
+    let opened
+    try {
+      opened = await this.#native.open(token)
+      if (before !== null) await this.#native.destroy(before)
+    } catch (error) {
+      // The caller gets an error, so the browser does not get this token.
+      await this.#native.destroy(token).catch(() => {})
+      throw error
+    }
+    this.#become(token, opened)
+    if (opened === null) {
+      throw new CinnabarError('the user was signed out while signing in', { code: 'E_CONFLICT', retryable: true })
+    }
+  }
+
   // Who signs in keeps the data of the session, unless it is that of another user.
   #withKept(userId, data) {
-    if (this.#session === null || ![String(userId), undefined].includes(this.userId ?? undefined)) return data
+    if (this.#session === null || (this.userId !== null && this.userId !== String(userId))) return data
     const own = fromJson(jsonOf(data, 'data'))
     return isPlain(own) ? { ...this.#session, ...own } : data
   }
 
-  #become(token, session) {
-    this.#token = token
-    this.#session = session
+  #become(token, opened) {
+    this.#token = opened && token
+    this.#session = opened?.session ?? null
+    this.#seconds = (opened?.ttlMs ?? 0) / 1000
     this.#isChanged = true
-  }
-
-  #assertSameSite() {
-    if (!this.#crossSite) return
-    throw new CinnabarError(
-      'the request comes from another site, so it may be forged. If that is one of yours, add its origin to trustedOrigins',
-      { code: 'E_CROSS_SITE' },
-    )
   }
 }
 

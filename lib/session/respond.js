@@ -1,19 +1,22 @@
 'use strict'
 
-const { readSafely } = require('./request-token.js')
+const { isCookies, readSafely } = require('./request-token.js')
 
-/** Adds a `Set-Cookie` header to a response of any kind, and returns it, or a copy if its headers cannot change. */
-function withSetCookie(target, header) {
-  if (isHeaders(target?.headers)) return withHeader(target, header)
-  if (isHeaders(target)) {
-    target.append('set-cookie', header)
-    return target
-  }
-  if (typeof target?.appendHeader === 'function') return target.appendHeader('set-cookie', header)
-  if (typeof target?.header !== 'function') return undefined
-  // The reply of Fastify appends to this header anyway, the context of Hono with that option.
-  target.header('set-cookie', header, { append: true })
-  return target
+/**
+ * How a response of any kind gets the cookie that `cookie` writes: a function that adds it and returns the response, or a copy if its
+ * headers cannot change; `undefined` for anything else.
+ */
+function committerOf(target) {
+  if (isCookies(target)) return has(target, 'set') ? (cookie) => setIn(target, cookie) : undefined
+  if (isHeaders(readSafely(() => target.headers))) return (cookie) => withHeader(target, cookie.header)
+  if (isHeaders(target)) return (cookie) => appendTo(target, cookie.header)
+  if (has(target, 'appendHeader')) return (cookie) => target.appendHeader('set-cookie', cookie.header)
+  return has(target, 'header') ? (cookie) => headerOf(target, cookie.header) : undefined
+}
+
+function setIn(cookies, { arguments: args }) {
+  cookies.set(...args)
+  return cookies
 }
 
 // The headers of `Response.redirect()` and of what `fetch` returns cannot change.
@@ -28,8 +31,23 @@ function withHeader(response, header) {
   }
 }
 
-function isHeaders(value) {
-  return Boolean(readSafely(() => typeof value.append === 'function' && typeof value.get === 'function'))
+function appendTo(headers, header) {
+  headers.append('set-cookie', header)
+  return headers
 }
 
-module.exports = { withSetCookie }
+// The reply of Fastify appends to this header anyway, the context of Hono with that option.
+function headerOf(reply, header) {
+  reply.header('set-cookie', header, { append: true })
+  return reply
+}
+
+function isHeaders(value) {
+  return has(value, 'append') && has(value, 'get')
+}
+
+function has(value, name) {
+  return readSafely(() => typeof value[name] === 'function') === true
+}
+
+module.exports = { committerOf }

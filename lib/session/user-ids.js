@@ -32,4 +32,17 @@ function idIn(value) {
   return typeof value === 'object' && typeof value?.toJSON === 'function' ? idIn(value.toJSON()) : undefined
 }
 
-module.exports = { idsOf }
+// JSON writes these values as null or not at all, which would mean a session without a user.
+function userIdError(what, data) {
+  let userId
+  try {
+    userId = data?.userId
+  } catch {
+    return undefined // Writing it as JSON fails too, and says so.
+  }
+  const isLost = typeof userId === 'number' ? !Number.isFinite(userId) : ['function', 'symbol'].includes(typeof userId)
+  if (!isLost) return undefined
+  return argumentError(`${what}.userId must be a non-empty string, a whole number or null, not ${describe(userId)}`)
+}
+
+module.exports = { idsOf, userIdError }

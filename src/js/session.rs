@@ -93,7 +93,7 @@ impl Sessions {
     #[napi]
     pub fn set_cookie(&self, token: Option<String>, seconds: f64) -> String {
         match token {
-            Some(token) => self.cookie.set(&token, Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
+            Some(token) => self.cookie.set(&token, Duration::try_from_secs_f64(seconds).unwrap_or_default()),
             None => self.cookie.remove(),
         }
     }
@@ -123,7 +123,7 @@ impl Sessions {
                             opened.successor.map_or(Output::Null, |token| Output::text(token.to_string())),
                         ),
                         ("renewed".into(), opened.renewed.into()),
-                        ("ttlMs".into(), opened.ttl.map_or(Output::Null, |ttl| Output::Number(ttl.as_millis() as f64))),
+                        ("ttlMs".into(), Output::Number(opened.ttl.as_millis() as f64)),
                     ])
                 })
             };

@@ -24,6 +24,7 @@ export function watchTakes(t, service) {
         tokens.set(id, token)
         takes.push({ at: asked, id })
       }
+      // There is nothing to wait for: a take has no event.
       await t.sleep(EVERY_MS)
     }
   })()

@@ -115,12 +115,12 @@ pub struct OpenedSession {
     /// Whether its ttl was renewed.
     pub renewed: bool,
     /// Its ttl for renewals.
-    pub ttl: Option<Duration>,
+    pub ttl: Duration,
 }
 
 impl OpenedSession {
-    fn new(valid: ValidSession, renewed: bool) -> Self {
-        let ttl = valid.record.metadata.as_ref().map(|metadata| metadata.ttl);
+    fn new(sessions: &Sessions, valid: ValidSession, renewed: bool) -> Self {
+        let ttl = sessions.renewal_ttl(&valid.record);
         let successor = valid.successor.and_then(|key| key.token);
         Self { json: valid.record.json, successor, renewed, ttl }
     }
@@ -337,7 +337,9 @@ impl Sessions {
         let opened = if self.0.rolling {
             self.read_rolling(key)
         } else {
-            self.read(key, false).map(|found| found.valid().map(|valid| OpenedSession::new(valid, false)))
+            let sessions = self.clone();
+            self.read(key, false)
+                .map(move |found| found.valid().map(|valid| OpenedSession::new(&sessions, valid, false)))
         };
         Ok(opened.inspect(move |opened| sessions.0.counters.count(opened.map(Option::is_some).ok())))
     }

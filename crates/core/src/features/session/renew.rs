@@ -75,11 +75,11 @@ impl Sessions {
             let ttl = sessions.renewal_ttl(&valid.record);
             // Renewing soon after the last renewal is pointless, and a ttl that was extended must not be shortened.
             if valid.outlasts(ttl - renewal_threshold(ttl)) {
-                return Ok(Step::Done(Some(OpenedSession::new(valid, false))));
+                return Ok(Step::Done(Some(OpenedSession::new(&sessions, valid, false))));
             }
             // The caller only reads, so this is no effect of the call.
             let renewed = sessions.renew(key, &valid, ttl, Effect::None)?;
-            Ok(Step::Next(renewed.map(move |renewed| renewed.then(|| OpenedSession::new(valid, true)))))
+            Ok(Step::Next(renewed.map(move |renewed| renewed.then(|| OpenedSession::new(&sessions, valid, true)))))
         })
     }
 }

@@ -87,7 +87,7 @@ impl SessionWrite {
         }))
     }
 
-    /// Returns the request that writes the value; if `is_new` only if there is none.
+    /// Returns the request that writes the value. With `is_new` it writes only if the key has no value yet.
     pub fn put(&self, is_new: bool) -> impl FnOnce(&SessionKey, Bytes, Duration) -> Request + use<> {
         let absolute = self.sessions.0.absolute_ttl;
         move |key, value, ttl| match absolute {
