@@ -342,9 +342,9 @@ export interface SessionAliases<Data extends object = KnownSessionData> {
 
 /** What a `RequestSession` can be committed to: responses, headers, and the cookies of Next.js. */
 export type CommitTarget =
-  | { readonly headers: { append(name: string, value: string): void; get(name: string): string | null } }
-  | { append(name: string, value: string): void; get(name: string): string | null }
-  | { appendHeader(name: string, value: string): unknown }
+  | { readonly headers: { append(name: string, value: string): void; getSetCookie(): string[] } }
+  | { append(name: string, value: string): void; getSetCookie(): string[] }
+  | { getHeader(name: string): unknown; setHeader(name: string, value: string[]): unknown }
   | { header(name: string, value: string, options?: { append: true }): unknown }
   | {
       get(name: string): { readonly value: string } | undefined

@@ -1,6 +1,7 @@
 // The same application in each framework, over HTTP: the middleware sets the session, and the response gets the cookie.
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
+import { connect, createServer as createServer2 } from 'node:http2'
 import { after, describe, test } from 'node:test'
 
 import { serve } from '@hono/node-server'
@@ -232,6 +233,69 @@ for (const [name, middleware, run] of [
     await service.disconnect()
   })
 }
+
+test('HTTP/2 works too', async () => {
+  const service = await engines[0].makeService()
+  const guard = forExpress({ sessions: new SessionManager(service, { cookie: { secure: false } }) })
+  const server = createServer2((request, response) =>
+    guard(request, response, async () => {
+      if (request.method === 'POST') await request.session.signIn('ada')
+      response.end(request.session.userId ?? 'anonymous')
+    }),
+  )
+  server.listen(0, '127.0.0.1')
+  const url = await listening(server)
+  const client = connect(url)
+  const send = (headers) =>
+    new Promise((resolve, reject) => {
+      const stream = client.request({ ':path': '/', ...headers })
+      let [found, body] = [undefined, '']
+      stream.on('response', (headers) => (found = headers)).on('error', reject)
+      stream.setEncoding('utf8').on('data', (text) => (body += text))
+      stream.on('end', () => resolve([found, body]))
+    })
+  const [headers, body] = await send({ ':method': 'POST', origin: url })
+  assert.deepEqual([headers[':status'], body], [200, 'ada'])
+  const [cookie] = headers['set-cookie'][0].split(';')
+  assert.equal((await send({ ':method': 'GET', cookie }))[1], 'ada')
+  assert.equal((await send({ ':method': 'POST', cookie, origin: 'https://evil.example' }))[0][':status'], 403)
+  client.close()
+  await service.disconnect()
+})
+
+test('a response of Node.js gets the cookie however its headers are written', async () => {
+  const service = await engines[0].makeService()
+  const guard = forExpress({ sessions: new SessionManager(service, { cookie: { secure: false } }) })
+  const ways = {
+    '/three': (response) => response.writeHead(200, { 'x-a': 'b' }, undefined).end(),
+    '/list': (response) => response.writeHead(200, ['x-a', 'b', 'set-cookie', 'c=1', 'set-cookie', 'd=2']).end(),
+    '/invalid': (response) => {
+      assert.throws(() => response.writeHead(99999), RangeError)
+      for (const name of response.getHeaderNames()) response.removeHeader(name)
+      response.writeHead(200, { 'x-a': 'b' }).end()
+    },
+    '/flush': (response) => {
+      response.setHeader('x-a', 'b')
+      response.flushHeaders()
+      response.end()
+    },
+  }
+  const server = createServer((request, response) =>
+    guard(request, response, async () => {
+      await request.session.signIn('ada')
+      ways[request.url](response)
+    }),
+  )
+  server.listen(0, '127.0.0.1')
+  const url = await listening(server)
+  for (const way of Object.keys(ways)) {
+    const response = await fetch(url + way)
+    assert.equal(response.headers.get('x-a'), 'b', way)
+    assert.equal(response.headers.getSetCookie().filter((each) => each.startsWith('session=cst_')).length, 1, way)
+    assert.equal(response.headers.getSetCookie().length, way === '/list' ? 3 : 1, way)
+  }
+  await service.disconnect()
+})
 
 test('what the program got wrong is an error at once', () => {
   for (const make of [forHono, forExpress]) {

@@ -263,6 +263,11 @@ for (const engine of engines) {
       const [mine, own] = await commits(response)
       assert.equal(mine, response)
       assert.deepEqual(mine.headers.getSetCookie(), ['a=1', own])
+      const twice = new Response()
+      const session = await sessions.fromRequest(requestWith())
+      await session.signIn('ada')
+      session.commit(session.commit(twice))
+      assert.equal(twice.headers.getSetCookie().length, 1)
       const jar = new Map()
       const cookies = {
         get: (name) => jar.get(name),
@@ -283,7 +288,7 @@ for (const engine of engines) {
         maxAge: 86400,
       })
       const readOnly = { get: () => {}, has: () => false, getAll: () => [] }
-      for (const wrong of [undefined, null, 1, 'x', {}, () => {}, readOnly]) {
+      for (const wrong of [undefined, null, 1, 'x', {}, () => {}, readOnly, new URLSearchParams(), new FormData()]) {
         await assert.rejects(commits(wrong), { code: 'E_INVALID_ARGUMENT' })
         const unchanged = await sessions.fromRequest(requestWith())
         assert.throws(() => unchanged.commit(wrong), { code: 'E_INVALID_ARGUMENT' })
@@ -409,6 +414,11 @@ for (const engine of engines) {
       ])
       const laptop = devices.find(({ session }) => session.device === 'laptop').publicId
       assert.deepEqual([await here.revoke(laptop), await here.revoke(laptop), await here.revoke('')], [1, 0, 0])
+      const there = await sessions.fromRequest(requestWith(cookies[2]))
+      assert.equal(await there.revoke((await there.devices()).find(({ current }) => current).publicId), 1)
+      assert.deepEqual([there.data, there.userId], [null, null])
+      assert.match(there.setCookie, /Max-Age=0$/)
+      cookies[2] = await signIn('many', { device: 'tablet' })
       assert.equal(await here.revokeOthers(), 1)
       const left = await Promise.all(cookies.map((cookie) => sessions.fromRequest(requestWith(cookie))))
       assert.deepEqual(

@@ -3,15 +3,17 @@
 /** Calls `action` once, immediately before the headers of a response of Node.js are sent. */
 function beforeHeaders(response, action) {
   const { writeHead } = response
-  response.writeHead = (...args) => {
-    response.writeHead = writeHead
-    const [status, ...rest] = args
-    const headers = rest.at(-1)
+  let isDone = false
+  response.writeHead = (status, ...rest) => {
+    const headers = rest.find((argument) => typeof argument === 'object' && argument !== null)
     // Set one by one, since headers that are passed here would replace what `action` adds.
-    if (typeof headers === 'object' && headers !== null) setHeaders(response, headers)
-    action()
-    const message = typeof rest[0] === 'string' ? [rest[0]] : []
-    return writeHead.call(response, status, ...message)
+    if (headers) setHeaders(response, headers)
+    if (!isDone) action()
+    const message = rest.filter((argument) => typeof argument === 'string')
+    const written = writeHead.call(response, status, ...message)
+    // Not before: it throws for an invalid status, and the response to that error needs the cookie too.
+    isDone = true
+    return written
   }
 }
 
@@ -22,8 +24,12 @@ function setHeaders(response, headers) {
     return
   }
   const pairs = headers.every(Array.isArray) ? headers.flat() : headers
-  for (let at = 0; at < pairs.length; at += 2) response.removeHeader(pairs[at])
-  for (let at = 0; at < pairs.length; at += 2) response.appendHeader(pairs[at], pairs[at + 1])
+  const values = new Map()
+  for (let at = 0; at < pairs.length; at += 2) {
+    const name = String(pairs[at]).toLowerCase()
+    values.set(name, [...(values.get(name) ?? []), pairs[at + 1]])
+  }
+  for (const [name, all] of values) response.setHeader(name, all.length === 1 ? all[0] : all)
 }
 
 module.exports = { beforeHeaders }

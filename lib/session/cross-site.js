@@ -23,14 +23,15 @@ function isCrossSiteWrite(request, trusted) {
 }
 
 function hostIn(request, values) {
-  const [host] = values('host')
+  // HTTP/2 has the host in a header of its own.
+  const host = [...values('host'), ...values(':authority')].find((text) => text !== '')
   // A fetch Request that no server has received has its host in its URL only.
   return host?.toLowerCase() ?? readSafely(() => new URL(request.url).host)
 }
 
-// `null` is the origin of sandboxed frames and files, and has no host.
+// `null` is the origin of sandboxed frames and files, and has no host: it is equal to none.
 function hostOf(origin) {
-  return readSafely(() => new URL(origin).host) ?? ''
+  return readSafely(() => new URL(origin).host) || NaN
 }
 
 module.exports = { isCrossSiteWrite }

@@ -88,7 +88,13 @@ class RequestSession {
   }
 
   revoke(publicId) {
-    return this.#write(() => (this.userId === null ? 0 : this.#native.destroyOf(this.userId, publicId)))
+    return this.#write(async () => {
+      if (this.userId === null) return 0
+      const count = await this.#native.destroyOf(this.userId, publicId)
+      // It may have been this session, whose cookie has to go too.
+      if (count > 0 && (await this.#native.open(this.#token)) === null) this.#become(null, null)
+      return count
+    })
   }
 
   revokeOthers() {
@@ -181,7 +187,10 @@ class RequestSession {
     }
     this.#become(token, opened)
     if (opened === null) {
-      throw new CinnabarError('the user was signed out while signing in', { code: 'E_CONFLICT', retryable: true })
+      throw new CinnabarError(
+        'the session ended while it was created: the user was signed out, or others took its place',
+        { code: 'E_CONFLICT', retryable: true },
+      )
     }
   }
 

@@ -3,14 +3,14 @@
 const { isCookies, readSafely } = require('./request-token.js')
 
 /**
- * How a response of any kind gets the cookie that `cookie` writes: a function that adds it and returns the response, or a copy if its
- * headers cannot change; `undefined` for anything else.
+ * How a response of any kind gets a cookie, `{ header, arguments }`: a function that adds it, unless the response has it already, and
+ * returns the response, or a copy if its headers cannot change; `undefined` for anything else.
  */
 function committerOf(target) {
   if (isCookies(target)) return has(target, 'set') ? (cookie) => setIn(target, cookie) : undefined
   if (isHeaders(readSafely(() => target.headers))) return (cookie) => withHeader(target, cookie.header)
   if (isHeaders(target)) return (cookie) => appendTo(target, cookie.header)
-  if (has(target, 'appendHeader')) return (cookie) => target.appendHeader('set-cookie', cookie.header)
+  if (has(target, 'getHeader') && has(target, 'setHeader')) return (cookie) => addTo(target, cookie.header)
   return has(target, 'header') ? (cookie) => headerOf(target, cookie.header) : undefined
 }
 
@@ -22,28 +22,36 @@ function setIn(cookies, { arguments: args }) {
 // The headers of `Response.redirect()` and of what `fetch` returns cannot change.
 function withHeader(response, header) {
   try {
-    response.headers.append('set-cookie', header)
+    appendTo(response.headers, header)
     return response
   } catch {
     const copy = new Response(response.body, response)
-    copy.headers.append('set-cookie', header)
+    appendTo(copy.headers, header)
     return copy
   }
 }
 
 function appendTo(headers, header) {
-  headers.append('set-cookie', header)
+  if (!headers.getSetCookie().includes(header)) headers.append('set-cookie', header)
   return headers
+}
+
+// The responses of HTTP/2 have no `appendHeader` in every version of Node.js.
+function addTo(response, header) {
+  const before = [response.getHeader('set-cookie') ?? []].flat()
+  if (!before.includes(header)) response.setHeader('set-cookie', [...before, header])
+  return response
 }
 
 // The reply of Fastify appends to this header anyway, the context of Hono with that option.
 function headerOf(reply, header) {
-  reply.header('set-cookie', header, { append: true })
+  const before = has(reply, 'getHeader') ? [reply.getHeader('set-cookie')].flat() : []
+  if (!before.includes(header)) reply.header('set-cookie', header, { append: true })
   return reply
 }
 
 function isHeaders(value) {
-  return has(value, 'append') && has(value, 'get')
+  return has(value, 'append') && has(value, 'getSetCookie')
 }
 
 function has(value, name) {
