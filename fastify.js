@@ -3,12 +3,12 @@
 const { SessionManager } = require('./index.js')
 const { admit, guardOptions } = require('./lib/session/guard.js')
 
+// What `register` reads itself.
+const REGISTER_OPTIONS = ['prefix', 'logLevel', 'logSerializers']
+
 /** A plugin for Fastify that sets `request.session`, and commits the reply. */
-async function session(fastify, { sessions, required } = {}) {
-  const given = { __proto__: null }
-  if (sessions !== undefined) given.sessions = sessions
-  if (required !== undefined) given.required = required
-  const guard = guardOptions(given, SessionManager)
+async function session(fastify, options) {
+  const guard = guardOptions(options, SessionManager, REGISTER_OPTIONS)
   fastify.decorateRequest('session', null)
   fastify.addHook('onRequest', async (request, reply) => {
     const { session, refusal } = await admit(request, guard)

@@ -297,7 +297,11 @@ test('a response of Node.js gets the cookie however its headers are written', as
   await service.disconnect()
 })
 
-test('what the program got wrong is an error at once', () => {
+test('what the program got wrong is an error at once', async () => {
+  for (const wrong of [{ requird: true }, { required: 1 }, { sessions: {} }]) {
+    await assert.rejects(async () => Fastify().register(forFastify, wrong), { code: 'E_INVALID_ARGUMENT' })
+  }
+  await Fastify().register(forFastify, { prefix: '/api', logLevel: 'warn' })
   for (const make of [forHono, forExpress]) {
     for (const wrong of [{ sessions: {} }, { sessions: null }, { required: 'yes' }, { require: true }, 'x']) {
       assert.throws(() => make(wrong), { code: 'E_INVALID_ARGUMENT' })

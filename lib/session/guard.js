@@ -11,10 +11,10 @@ const managers = new WeakMap()
 
 /**
  * The options of what stands in front of handlers: `sessions`, where their sessions come from, and whether one is `required`. `fallback` is
- * the manager without that option.
+ * the manager without that option, and `others` are names of options that something else reads.
  */
-function guardOptions(options, fallback) {
-  const { sessions = fallback, required = false } = ownOptions(options, OPTIONS)
+function guardOptions(options, fallback, others = []) {
+  const { sessions = fallback, required = false } = ownOptions(options, [...OPTIONS, ...others])
   if (typeof sessions?.fromRequest !== 'function') throw argumentError('options.sessions must be a SessionManager')
   if (typeof required !== 'boolean') throw argumentError('options.required must be true or false')
   return { sessions, required }
