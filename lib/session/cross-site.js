@@ -23,8 +23,8 @@ function isCrossSiteWrite(request, trusted) {
 }
 
 function hostIn(request, values) {
-  // HTTP/2 has the host in a header of its own.
-  const host = [...values('host'), ...values(':authority')].find((text) => text !== '')
+  // HTTP/2 has another name for it.
+  const host = values('host').find((text) => text !== '') ?? readSafely(() => request.authority)
   // A fetch Request that no server has received has its host in its URL only.
   return host?.toLowerCase() ?? readSafely(() => new URL(request.url).host)
 }
