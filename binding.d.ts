@@ -294,10 +294,10 @@ export declare class Sessions {
   constructor(service: Service, options: unknown)
   /** Returns the same object with limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Sessions
-  /** Creates a session; returns its id. */
+  /** Creates a session; returns its id, or null if other sign-ins of the user took its place. */
   create(user: unknown, data: unknown, options: unknown): RawValue
   /**
-   * Creates a session of which only the hash of its token is stored; returns `{ token, ended }`, where `ended` are the sessions that
+   * Creates a session of which only the hash of its token is stored; returns null as `create` does, or `{ token, ended }`, where `ended` are the sessions that
    * ended for it, as in `describe`.
    */
   issue(user: unknown, data: unknown, options: unknown): RawValue

@@ -11,7 +11,7 @@ const names = require('./option-names.js')
 const { assertFunction, describe, isArray, readOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { describedOf } = require('./session/described.js')
-const { RequestSession } = require('./session/handle.js')
+const { RequestSession, assertPlace } = require('./session/handle.js')
 const { SessionCookie, cookieOptions } = require('./session/cookie.js')
 const { isCrossSiteWrite } = require('./session/cross-site.js')
 const { withSession } = require('./session/with-session.js')
@@ -42,7 +42,8 @@ class SessionManager extends Limitable {
         claimPrefix(native, 'sessions', prefix)
         const singleFlight = singleFlightOf(native, `session ${prefix}`)
         const isOwnCookie = own.cookie?.name !== undefined
-        return { native: sessions, singleFlight, trustedOrigins, cookie, isOwnCookie }
+        const isLimited = own.maxPerUser !== undefined
+        return { native: sessions, singleFlight, trustedOrigins, cookie, isOwnCookie, isLimited }
       }
       // The store's errors that callers did not get, and the validations that used `load` alone.
       return featureOn(service, make, { errors: 0, fallbacks: 0 })
@@ -62,13 +63,19 @@ class SessionManager extends Limitable {
   }
 
   createSession(userId, data = {}, options) {
-    if (options === undefined) return this.#native.create(userId, data, options)
+    if (options === undefined) return this.#created(this.#native.create(userId, data, options))
     try {
       const [sessions, own] = readCall(this, options, CREATE_OPTIONS)
-      return sessions.#native.create(userId, data, own)
+      return this.#created(sessions.#native.create(userId, data, own))
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  // Only where the sessions of a user are limited can one lose its place before it exists.
+  #created(promise) {
+    const { made } = partsOf(this)
+    return made.error === undefined && made.isLimited ? promise.then(assertPlace) : promise
   }
 
   getSession(id, options) {

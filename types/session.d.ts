@@ -221,7 +221,7 @@ export interface SessionManager<Data extends object = KnownSessionData> extends 
   /**
    * Creates a session `{ userId, createdAt, ...data }` with a ttl of 24 hours; returns its id. A number as `userId` must be an integer and is stored
    * as text. A `userId` or `createdAt` in `data` is ignored. Rejects with `E_CONFLICT` if `options.id` is given and a session with this
-   * id exists.
+   * id exists. With `maxPerUser` it also rejects with `E_TOO_MANY_SESSIONS`, and with `E_CONFLICT` if other sign-ins took its place.
    */
   createSession(userId: string | number, ...rest: NewSession<Data>): Promise<string>
   /** Returns the session, or `null`. */
@@ -384,7 +384,8 @@ export interface RequestSession<Data extends object = KnownSessionData> {
   /**
    * Creates a session for this user with a new token, of which only the hash is stored, and ends the session that the request had. If that
    * was one of the same user or without a user, its data is kept, except where `data` has other values. Returns the sessions that ended because of
-   * `maxPerUser`. Rejects with `E_TOO_MANY_SESSIONS` where none of them may, and with `E_CONFLICT` if the user was signed out everywhere at the same time.
+   * `maxPerUser`. Rejects with `E_TOO_MANY_SESSIONS` where none of them may, and with `E_CONFLICT` if the user was
+   * signed out everywhere at the same time, or other sign-ins took its place.
    */
   signIn(userId: string | number, ...rest: SignIn<Data>): Promise<SignedIn<Data>>
   /**
@@ -404,7 +405,8 @@ export interface RequestSession<Data extends object = KnownSessionData> {
    */
   update(changes: SessionChanges<Data>): Promise<boolean>
   /**
-   * Gives the session a new token and keeps its data; returns `false` if there is no session. The old token works for `graceSeconds` more
+   * Gives the session a new token and keeps its data; returns `false` if there is no session, or if it has to end because of
+   * `maxPerUser`. The old token works for `graceSeconds` more
    * (default 10), so that other requests of the same page do not fail. Set 0 if the user's rights change.
    */
   rotate(options?: { graceSeconds?: number }): Promise<boolean>

@@ -12,6 +12,7 @@ const START_OPTIONS = ['ttl']
 const ROTATE_OPTIONS = ['graceSeconds']
 // Requests that a page has sent before it got the new token.
 const GRACE_SECONDS = 10
+const CONFLICT = { code: 'E_CONFLICT', retryable: true }
 
 /** The session of one request, from `fromRequest` to the response. */
 class RequestSession {
@@ -69,7 +70,8 @@ class RequestSession {
   signIn(userId, data = {}, options) {
     return this.#write(async () => {
       const own = ownOptions(options, SIGN_IN_OPTIONS)
-      const { token, ended } = await this.#native.issue(userId, this.#withKept(userId, data), own)
+      const issued = await this.#native.issue(userId, this.#withKept(userId, data), own)
+      const { token, ended } = assertPlace(issued)
       await this.#replaceBy(token)
       return { ended: ended.map(({ publicId, session }) => ({ publicId, session })) }
     })
@@ -188,8 +190,8 @@ class RequestSession {
     this.#become(token, opened)
     if (opened === null) {
       throw new CinnabarError(
-        'the session ended while it was created: the user was signed out, or others took its place',
-        { code: 'E_CONFLICT', retryable: true },
+        'the session ended while it was created: the user was signed out, or signed in elsewhere',
+        CONFLICT,
       )
     }
   }
@@ -209,9 +211,15 @@ class RequestSession {
   }
 }
 
+/** Throws unless a session was created. */
+function assertPlace(created) {
+  if (created !== null) return created
+  throw new CinnabarError('another sign-in of this user took the place of this one', CONFLICT)
+}
+
 // Anything else is rejected by the native side.
 function isPlain(value) {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-module.exports = { RequestSession }
+module.exports = { RequestSession, assertPlace }

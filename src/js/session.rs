@@ -59,7 +59,7 @@ impl Sessions {
         Ok(Self { core, sessions: self.sessions.clone(), cookie: self.cookie.clone() })
     }
 
-    /// Creates a session; returns its id.
+    /// Creates a session; returns its id, or null if other sign-ins of the user took its place.
     #[napi]
     pub fn create(&self, env: Env, user: Unknown, data: Unknown, options: Unknown) -> RawValue {
         let chosen = Js(env.raw()).option(options.raw(), c"id").is_ok_and(|id| id.is_some());
@@ -69,7 +69,7 @@ impl Sessions {
         self.create_as(env, operation, [user, data, options], false)
     }
 
-    /// Creates a session of which only the hash of its token is stored; returns `{ token, ended }`, where `ended` are the sessions that
+    /// Creates a session of which only the hash of its token is stored; returns null as `create` does, or `{ token, ended }`, where `ended` are the sessions that
     /// ended for it, as in `describe`.
     #[napi]
     pub fn issue(&self, env: Env, user: Unknown, data: Unknown, options: Unknown) -> RawValue {
@@ -310,7 +310,8 @@ impl Sessions {
             let data = self.core.environment().stringify(js, data.raw(), "data")?;
             let create = Create { token, ..OptionReader::of(js, options.raw()).create_session()? };
             let (sessions, now) = (self.sessions.clone(), iso_now());
-            let output = move |created: CreatedSession| {
+            let output = move |created: Option<CreatedSession>| {
+                let Some(created) = created else { return Output::Null };
                 if !token {
                     return Output::text(created.id);
                 }

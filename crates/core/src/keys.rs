@@ -105,6 +105,11 @@ pub fn user_departures(prefix: &Prefix, user: &str) -> Result<Bytes> {
     companion(prefix, "user:", "userId", user, "departures")
 }
 
+/// Returns the key of the sessions with a tag that have to end. There are none, but the script that rotates tokens needs the key.
+pub fn tag_departures(prefix: &Prefix, tag: &str) -> Result<Bytes> {
+    companion(prefix, "tag:", "tag", tag, "departures")
+}
+
 /// Returns the key of the index of the sessions with a tag, by latest expiry.
 pub fn tag_sessions(prefix: &Prefix, tag: &str) -> Result<Bytes> {
     companion(prefix, "tag:", "tag", tag, "sessions")

@@ -11,6 +11,7 @@ mod cookie;
 mod group;
 mod index;
 mod metadata;
+mod open;
 mod put;
 mod read;
 mod renew;
@@ -38,7 +39,7 @@ use self::{
     group::Group,
     metadata::{Extra, Metadata},
     put::{Bound, put},
-    read::{EpochKeys, ReadResult, ValidSession},
+    read::{EpochKeys, ReadResult},
     renew::STORE_SESSION_TTL,
     update::owner,
     write::SessionWrite,
@@ -54,6 +55,7 @@ pub use ::cookie::SameSite;
 pub use admission::{PerUser, WhenFull};
 pub use cookie::CookieAttributes;
 pub use index::{ListedSession, public_id};
+pub use open::OpenedSession;
 pub use validate::{Lookup, Stats, hash};
 
 script!(CREATE = "session/create.lua", keys: 1, args: 3);
@@ -62,6 +64,10 @@ script!(CREATE = "session/create.lua", keys: 1, args: 3);
 pub const DEFAULT_TTL_SECONDS: f64 = 86_400.0;
 /// How much longer index entries and epochs live than their session. Covers the time between two requests of one round.
 const SLACK: Duration = Duration::from_secs(60);
+
+/// Rounds after which a call gives up because others keep changing the same session, or the sessions of the same user. In each round, one
+/// of them succeeds.
+const MAX_ROUNDS: usize = 1000;
 
 /// How many hints about sessions, and about groups, each half of a cache holds. A session's takes about 200 bytes.
 const HINTS: usize = 16_384;
@@ -103,27 +109,6 @@ pub struct CreatedSession {
     pub id: String,
     /// Other sessions of its user that ended for it, if their number is limited.
     pub ended: Vec<ListedSession>,
-}
-
-/// A session as a request reads it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OpenedSession {
-    /// Its JSON.
-    pub json: Bytes,
-    /// Its token, if the one of the request has been rotated.
-    pub successor: Option<Arc<str>>,
-    /// Whether its ttl was renewed.
-    pub renewed: bool,
-    /// Its ttl for renewals.
-    pub ttl: Duration,
-}
-
-impl OpenedSession {
-    fn new(sessions: &Sessions, valid: ValidSession, renewed: bool) -> Self {
-        let ttl = sessions.renewal_ttl(&valid.record);
-        let successor = valid.successor.and_then(|key| key.token);
-        Self { json: valid.record.json, successor, renewed, ttl }
-    }
 }
 
 /// A session store. Clones are cheap and share their state.
@@ -192,27 +177,21 @@ impl Sessions {
     /// # Errors
     /// `E_CONFLICT` if a session with the chosen id exists.
     pub fn create(&self, user: &str, created_at: &str, data: &str, options: Create) -> Result<Call<String>> {
-        Ok(self.create_and_end(user, created_at, data, options)?.map(|created| created.id))
+        let created = self.create_and_end(user, created_at, data, options)?;
+        Ok(created.then(|created| created.map(|created| Step::Done(created.id)).ok_or_else(displaced)))
     }
 
-    /// The same; also returns which other sessions of the user ended for it.
+    /// The same; also returns which other sessions of the user ended for it. Returns `None` if other sign-ins of the user took its place:
+    /// the session is gone, and those that ended for it have ended.
     pub fn create_and_end(
         &self,
         user: &str,
         created_at: &str,
         data: &str,
         options: Create,
-    ) -> Result<Call<CreatedSession>> {
+    ) -> Result<Call<Option<CreatedSession>>> {
         keys::raw("userId", user)?;
-        let (user_id, created_at) = (json::string(user)?, json::string(created_at)?);
-        let mut first = Object::default();
-        first.set("userId", &user_id);
-        first.set("createdAt", &created_at);
-        let mut data = Object::argument("data", data.as_bytes())?;
-        data.remove("userId");
-        data.remove("createdAt");
-        let json = first.spread(data).to_bytes()?;
-
+        let json = document(Some(user), created_at, data)?;
         let ttl = options.ttl.map_or(Ok(self.0.ttl), |ttl| ttl::from_seconds("ttl", ttl))?;
         let mut groups = vec![Group::user(user.to_owned())];
         for tag in options.tags {
@@ -225,7 +204,7 @@ impl Sessions {
             let id = options.id.map_or_else(|| self.new_id(options.token), Ok)?;
             let write = self.session_write(self.key(&id)?, groups, json, ttl)?;
             let admitted = self.admit(limit, user.to_owned(), write)?;
-            return Ok(admitted.map(|ended| CreatedSession { id, ended }));
+            return Ok(admitted.map(|ended| Some(CreatedSession { id, ended: ended? })));
         }
         let created = match options.id {
             None => {
@@ -237,18 +216,12 @@ impl Sessions {
             }
             Some(id) => self.create_chosen(id, groups, json, ttl)?,
         };
-        Ok(created.map(|id| CreatedSession { id, ended: Vec::new() }))
+        Ok(created.map(|id| Some(CreatedSession { id, ended: Vec::new() })))
     }
 
     /// Stores `{ createdAt, ...data }` as a session without a user and returns its token. `createdAt` and `userId` in `data` are ignored.
     pub fn create_anonymous(&self, created_at: &str, data: &str, ttl: Option<f64>) -> Result<Call<String>> {
-        let created_at = json::string(created_at)?;
-        let mut first = Object::default();
-        first.set("createdAt", &created_at);
-        let mut data = Object::argument("data", data.as_bytes())?;
-        data.remove("userId");
-        data.remove("createdAt");
-        let json = first.spread(data).to_bytes()?;
+        let json = document(None, created_at, data)?;
         let ttl = ttl.map_or(Ok(self.0.ttl), |ttl| ttl::from_seconds("ttl", ttl))?;
         let token = token::random()?;
         let written = self.session_write(self.key(&token)?, Vec::new(), json, ttl)?.write_new()?;
@@ -331,19 +304,6 @@ impl Sessions {
         }))
     }
 
-    /// Returns the session with this token for a request, or `None`.
-    pub fn open(&self, token: &str) -> Result<Call<Option<OpenedSession>>> {
-        let (sessions, key) = (self.clone(), self.key(token)?);
-        let opened = if self.0.rolling {
-            self.read_rolling(key)
-        } else {
-            let sessions = self.clone();
-            self.read(key, false)
-                .map(move |found| found.valid().map(|valid| OpenedSession::new(&sessions, valid, false)))
-        };
-        Ok(opened.inspect(move |opened| sessions.0.counters.count(opened.map(Option::is_some).ok())))
-    }
-
     fn session_write(&self, key: SessionKey, groups: Vec<Group>, json: Vec<u8>, ttl: Duration) -> Result<SessionWrite> {
         let extra = self.extra(&key)?;
         Ok(SessionWrite { sessions: self.clone(), key, groups, json, ttl, extra })
@@ -384,6 +344,24 @@ fn set(key: Bytes, value: Bytes, ttl: Duration, only: Option<&'static str>) -> R
     let mut request = Request::keyed("SET", args);
     request.args.extend(only.map(|only| Bytes::from_static(only.as_bytes())));
     request.with_effect(Effect::ChangedIf(is_not_nil))
+}
+
+/// Returns the JSON of a new session. `userId` and `createdAt` in its data are ignored.
+fn document(user: Option<&str>, created_at: &str, data: &str) -> Result<Vec<u8>> {
+    let (user_id, created_at) = (user.map(json::string).transpose()?, json::string(created_at)?);
+    let mut first = Object::default();
+    if let Some(user_id) = &user_id {
+        first.set("userId", user_id);
+    }
+    first.set("createdAt", &created_at);
+    let mut data = Object::argument("data", data.as_bytes())?;
+    data.remove("userId");
+    data.remove("createdAt");
+    first.spread(data).to_bytes()
+}
+
+fn displaced() -> Error {
+    Error::new(Kind::Conflict, "another sign-in of this user took the place of this one")
 }
 
 fn taken() -> Error {

@@ -10,6 +10,8 @@ script!(ROTATE = "session/rotate.lua", keys: 1, args: 3);
 script!(PUT = "session/put.lua", keys: 1, args: 6, with: ["clock.lua"]);
 script!(EXPIRE = "session/expire.lua", keys: 1, args: 2, with: ["clock.lua"]);
 script!(ADMIT = "session/admit.lua", keys: 4, args: 8, with: ["clock.lua", "session/index_entries.lua"]);
+script!(FOLLOW = "session/index_follow.lua", keys: 3, args: 4, with: ["clock.lua", "session/index_entries.lua"]);
+script!(LEAVE = "session/index_leave.lua", keys: 1, args: 2);
 script!(CONFIRM = "session/confirm.lua", keys: 2, args: 2);
 
 /// Sessions, the index and what goes with it.
@@ -75,8 +77,8 @@ HSET session:a n 1 => session:a 60000 50000000000000
 => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:arrivals session:{session:user:7}:departures a 86460000 0123456789abcdef 2 10000 '' '' ''
 => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:arrivals session:{session:user:7}:departures a 86460000 0123456789abcdef 0 10000 '' '' ''
 ZADD session:{session:user:7}:sessions 5e13 b => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:arrivals session:{session:user:7}:departures a 86460000 0123456789abcdef 2 10000 '' '' ''
-ZADD session:{session:user:7}:sessions 5e13 b => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:arrivals session:{session:user:7}:departures a 86460000 0123456789abcdef 2 10000 b '' ''
-ZADD session:{session:user:7}:sessions 5e13 b => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:arrivals session:{session:user:7}:departures a 86460000 0123456789abcdef 1 10000 b '' ''
+ZADD session:{session:user:7}:sessions 5e13 b => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:arrivals session:{session:user:7}:departures a 86460000 0123456789abcdef 2 10000 0:b '' ''
+ZADD session:{session:user:7}:sessions 5e13 b => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:arrivals session:{session:user:7}:departures a 86460000 0123456789abcdef 1 10000 0:b '' ''
 ZADD session:{session:user:7}:sessions 5e13 b => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:arrivals session:{session:user:7}:departures a 86460000 0123456789abcdef 1 10000 '' b ''
 ZADD session:{session:user:7}:sessions 5e13 b | ZADD session:{session:user:7}:arrivals 5e13 b => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:arrivals session:{session:user:7}:departures a 86460000 0123456789abcdef 1 10000 '' b ''
 ZADD session:{session:user:7}:sessions 5e13 b | ZADD session:{session:user:7}:arrivals 1 b => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:arrivals session:{session:user:7}:departures a 86460000 0123456789abcdef 1 10000 '' b ''
@@ -88,6 +90,33 @@ SET session:{session:user:7}:sessions x => session:{session:user:7}:sessions ses
 SET session:{session:user:7}:arrivals x => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:arrivals session:{session:user:7}:departures a 86460000 0123456789abcdef 2 10000 '' '' ''
 => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:arrivals session:{session:user:7}:departures a x 0123456789abcdef 2 10000 '' '' ''
 => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:arrivals session:{session:user:7}:departures a 86460000 0123456789abcdef x 10000 '' '' ''
+ZADD session:{session:user:7}:sessions 5e13 b 5e13 c => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:arrivals session:{session:user:7}:departures a 86460000 0123456789abcdef 2 10000 0:b '' ''
+"#,
+    },
+    Cases {
+        script: &FOLLOW,
+        how: Exactly,
+        after: INDEX,
+        lines: r#"
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:departures n o 86460000 0123456789abcdef
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:departures n o 86460000 0123456789abcdef
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 60000 | ZADD session:{session:user:7}:sessions 5e13 o => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:departures n o 86460000 0123456789abcdef
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 60000 | ZADD session:{session:user:7}:departures 5e13 o => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:departures n o 86460000 0123456789abcdef
+SET session:{session:user:7}:epoch 'ffffffffffffffff - 0' PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:departures n o 86460000 0123456789abcdef
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 60000 | SET session:{session:user:7}:departures x => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:departures n o 86460000 0123456789abcdef
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:epoch session:{session:user:7}:departures n o x 0123456789abcdef
+"#,
+    },
+    Cases {
+        script: &LEAVE,
+        how: Exactly,
+        after: INDEX,
+        lines: r#"
+=> session:{session:user:7}:sessions n o
+ZADD session:{session:user:7}:sessions 5e13 o => session:{session:user:7}:sessions n o
+ZADD session:{session:user:7}:sessions 5e13 o 5e13 n => session:{session:user:7}:sessions n o
+ZADD session:{session:user:7}:sessions 5e13 b => session:{session:user:7}:sessions n o
+SET session:{session:user:7}:sessions x => session:{session:user:7}:sessions n o
 "#,
     },
     Cases {

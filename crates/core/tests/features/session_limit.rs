@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use cinnabar_core::features::session::{Create, Options, PerUser, Sessions, WhenFull};
-use cinnabar_port::error::Kind;
+use cinnabar_port::{Call, Step, error::Kind};
 
 use crate::run::{Dice, Engine};
 
@@ -24,7 +24,7 @@ fn sign_in(engine: &Engine, sessions: &Sessions, second: usize) -> Result<(Strin
     let created_at = format!("2026-01-02T00:00:{second:02}.000Z");
     let data = format!("{{\"device\":\"d{second}\"}}");
     let created = engine.run(sessions.create_and_end("u", &created_at, &data, with_token()));
-    let created = created.map_err(|error| error.kind)?;
+    let created = created.map_err(|error| error.kind)?.ok_or(Kind::Conflict)?;
     let device = |json: &[u8]| {
         String::from_utf8_lossy(json).split("\"d").nth(2).unwrap_or_default().trim_matches(['"', '}']).to_owned()
     };
@@ -109,8 +109,8 @@ fn there_are_never_more_however_many_sign_in_at_once() {
         while !flying.is_empty() {
             let (n, call) = flying.swap_remove(dice.below(flying.len()));
             match engine.step(call) {
-                Ok(cinnabar_port::Step::Next(next)) => flying.push((n, next)),
-                Ok(cinnabar_port::Step::Done(token)) => {
+                Ok(Step::Next(next)) => flying.push((n, next)),
+                Ok(Step::Done(token)) => {
                     tokens.insert(token);
                 }
                 Err(error) => {
@@ -126,4 +126,56 @@ fn there_are_never_more_however_many_sign_in_at_once() {
         assert!(engine.run(sessions.list("u", false)).unwrap().len() <= most, "turn {turn}");
     }
     assert!(rejected > 100, "{rejected}");
+}
+
+/// What a call in a race returned.
+enum Did {
+    SignedIn(Option<String>),
+    Rotated(Option<String>),
+}
+
+#[test]
+fn rotations_keep_the_limit_and_end_no_other_session() {
+    let mut dice = Dice(53);
+    for turn in 0..600 {
+        let most = 2 + turn % 2;
+        let (engine, sessions) = (Engine::new(), limited(most, WhenFull::EndOldest));
+        let before: Vec<_> = (0..most).map(|second| sign_in(&engine, &sessions, second).unwrap().0).collect();
+        let sign_ins = turn % 3;
+        let mut flying: Vec<Call<Did>> = before
+            .iter()
+            .map(|token| sessions.rotate(token, if turn % 5 == 0 { 0.0 } else { 10.0 }).unwrap().map(Did::Rotated))
+            .collect();
+        flying.extend((0..sign_ins).map(|n| {
+            let call = sessions.create_and_end("u", &format!("2026-01-02T00:01:{n:02}"), "{}", with_token()).unwrap();
+            call.map(|created| Did::SignedIn(created.map(|created| created.id)))
+        }));
+        let (mut tokens, mut rotated, mut signed_in) = (before.clone(), 0, 0);
+        while !flying.is_empty() {
+            let call = flying.swap_remove(dice.below(flying.len()));
+            match engine.step(call) {
+                Ok(Step::Next(next)) => flying.push(next),
+                Ok(Step::Done(Did::Rotated(token))) => {
+                    rotated += usize::from(token.is_some());
+                    tokens.extend(token);
+                }
+                Ok(Step::Done(Did::SignedIn(token))) => {
+                    signed_in += usize::from(token.is_some());
+                    tokens.extend(token);
+                }
+                Err(error) => assert_eq!(error.kind, Kind::Conflict, "turn {turn}: {error}"),
+            }
+        }
+        let listed = engine.run(sessions.list("u", false)).unwrap();
+        assert!(listed.len() <= most, "turn {turn}: {} of {most}", listed.len());
+        engine.advance(Duration::from_secs(11));
+        let valid = tokens.iter().collect::<HashSet<_>>().into_iter();
+        let valid = valid.filter(|token| is_valid(&engine, &sessions, token)).count();
+        assert_eq!(valid, listed.len(), "turn {turn}: what is valid is listed");
+        if sign_ins == 0 {
+            assert_eq!((rotated, valid), (most, most), "turn {turn}");
+        }
+        assert!(valid >= signed_in.min(most), "turn {turn}");
+        assert_eq!(valid, most, "turn {turn}: no more ended than had to");
+    }
 }

@@ -4,7 +4,10 @@
 //! place. What has to end is removed from the index in the same run, and deleted before the new session is written. At the end the new
 //! session must still be in the index: if another one has taken its place meanwhile, it is deleted and its token is never returned.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use cinnabar_port::{
@@ -14,7 +17,7 @@ use cinnabar_port::{
 };
 
 use super::{
-    SLACK, Sessions,
+    MAX_ROUNDS, SLACK, Sessions,
     contents::Contents,
     group::{Epoch, Group, GroupState},
     index::{Entries, ListedSession, ids},
@@ -31,8 +34,6 @@ script!(CONFIRM = "session/confirm.lua", keys: 2, args: 2);
 const CREATION: Duration = Duration::from_secs(10);
 /// Rounds after which sessions under creation have to make room.
 const PATIENCE: usize = 3;
-/// Rounds after which an admission gives up. In each round, one of the concurrent sign-ins of a user succeeds.
-const MAX_ROUNDS: usize = 1000;
 
 /// What happens if a user who has as many sessions as allowed signs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,20 +67,25 @@ struct Admission {
 }
 
 impl Sessions {
-    /// Writes a new session of a user; returns the sessions that ended for it.
+    /// Writes a new session of a user; returns the sessions that ended for it, or `None` if other sign-ins took its place.
     ///
     /// # Errors
-    /// `E_TOO_MANY_SESSIONS` if the user has as many as allowed and none may end; `E_CONFLICT` if others took its place.
-    pub(super) fn admit(&self, limit: PerUser, user: String, write: SessionWrite) -> Result<Call<Vec<ListedSession>>> {
+    /// `E_TOO_MANY_SESSIONS` if the user has as many as allowed and none may end.
+    pub(super) fn admit(
+        &self,
+        limit: PerUser,
+        user: String,
+        write: SessionWrite,
+    ) -> Result<Call<Option<Vec<ListedSession>>>> {
         Admission { limit, user, write, yielding: Vec::new(), rounds: 0 }.begin()
     }
 }
 
 impl Admission {
-    fn begin(mut self) -> Result<Call<Vec<ListedSession>>> {
+    fn begin(mut self) -> Result<Call<Option<Vec<ListedSession>>>> {
         self.rounds += 1;
         if self.rounds > MAX_ROUNDS {
-            return Err(displaced());
+            return Ok(Call::ready(None));
         }
         let entries = self.write.sessions.entries(&self.user, true)?;
         Ok(entries.then(move |Entries { listed: mut live, mut missing, foreign }| {
@@ -89,12 +95,20 @@ impl Admission {
             });
             self.yielding.retain(|id| missing.contains(id));
             missing.retain(|id| !self.yielding.contains(id));
-            let surplus = (live.len() + 1).saturating_sub(self.limit.most);
+            // While its token is being rotated, a session is listed twice.
+            let distinct: HashSet<_> = live.iter().map(|session| &session.public_id).collect();
+            let surplus = (distinct.len() + 1).saturating_sub(self.limit.most);
             if surplus > 0 && self.limit.when_full == WhenFull::Reject {
                 return Err(too_many(self.limit.most));
             }
-            let kept = live.split_off(surplus.min(live.len()));
-            self.ask(kept, live, missing, foreign).map(Step::Next)
+            let mut doomed = HashSet::new();
+            for session in &live {
+                if doomed.len() < surplus {
+                    doomed.insert(session.public_id.clone());
+                }
+            }
+            let (ending, kept) = live.into_iter().partition(|session| doomed.contains(&session.public_id));
+            self.ask(kept, ending, missing, foreign).map(Step::Next)
         }))
     }
 
@@ -105,7 +119,7 @@ impl Admission {
         ending: Vec<ListedSession>,
         missing: Vec<String>,
         foreign: Vec<String>,
-    ) -> Result<Call<Vec<ListedSession>>> {
+    ) -> Result<Call<Option<Vec<ListedSession>>>> {
         let (prefix, write) = (&self.write.sessions.0.prefix, &self.write);
         let group = Group::user(self.user.clone());
         let args = [
@@ -118,7 +132,7 @@ impl Admission {
             Epoch::random()?.text(),
             self.limit.most.to_string().into(),
             ttl::millis(CREATION),
-            list(kept.iter().map(|session| &session.id)),
+            numbered(&kept),
             list(&missing),
             list(ending.iter().map(|session| &session.id).chain(&self.yielding).chain(&foreign)),
         ];
@@ -137,7 +151,7 @@ impl Admission {
     }
 
     /// Other sessions are being created, and would be too many.
-    fn make_room(mut self, arriving: Reply) -> Result<Call<Vec<ListedSession>>> {
+    fn make_room(mut self, arriving: Reply) -> Result<Call<Option<Vec<ListedSession>>>> {
         if self.limit.when_full == WhenFull::Reject {
             return Err(too_many(self.limit.most));
         }
@@ -150,7 +164,12 @@ impl Admission {
     }
 
     /// Deletes what has to end for this or for earlier sign-ins of the user, then writes the session.
-    fn end(self, ending: Vec<ListedSession>, departing: Vec<String>, epoch: Epoch) -> Result<Call<Vec<ListedSession>>> {
+    fn end(
+        self,
+        ending: Vec<ListedSession>,
+        departing: Vec<String>,
+        epoch: Epoch,
+    ) -> Result<Call<Option<Vec<ListedSession>>>> {
         let sessions = self.write.sessions.clone();
         let group = Group::user(self.user.clone());
         let epoch_keys = EpochKeys::from_iter([group.epoch_key(&sessions.0.prefix)?]);
@@ -177,7 +196,12 @@ impl Admission {
         }))
     }
 
-    fn write(self, ending: Vec<ListedSession>, ended: &[String], epoch: Epoch) -> Result<Call<Vec<ListedSession>>> {
+    fn write(
+        self,
+        ending: Vec<ListedSession>,
+        ended: &[String],
+        epoch: Epoch,
+    ) -> Result<Call<Option<Vec<ListedSession>>>> {
         let Self { user, write, .. } = self;
         let (sessions, key) = (write.sessions.clone(), write.key.clone());
         let departures = keys::user_departures(&sessions.0.prefix, &user)?;
@@ -192,12 +216,24 @@ impl Admission {
                     return Err(super::taken());
                 }
                 if reply == Reply::Int(1) {
-                    return Ok(Step::Done(ending));
+                    return Ok(Step::Done(Some(ending)));
                 }
-                Ok(Step::Next(sessions.destroy_at(key)?.then(|_| Err(displaced()))))
+                Ok(Step::Next(sessions.destroy_at(key)?.map(|_| None)))
             })))
         }))
     }
+}
+
+/// Lists the ids of sessions with a number for each session.
+fn numbered(sessions: &[ListedSession]) -> Bytes {
+    let mut numbers = HashMap::new();
+    let mut text = Vec::new();
+    for session in sessions {
+        let next = numbers.len();
+        let number = numbers.entry(&session.public_id).or_insert(next);
+        text.extend_from_slice(format!("{number}:{}\0", session.id).as_bytes());
+    }
+    text.into()
 }
 
 /// When a session was created, by the clock of the process that did it.
@@ -212,8 +248,4 @@ fn list<'a>(ids: impl IntoIterator<Item = &'a String>) -> Bytes {
 
 fn too_many(most: usize) -> Error {
     Error::new(Kind::TooManySessions, format!("the user has {most} sessions, which are as many as allowed"))
-}
-
-fn displaced() -> Error {
-    Error::new(Kind::Conflict, "another sign-in of this user took the place of this one")
 }

@@ -8,8 +8,8 @@
 -- ARGV[3] an epoch for a user who has none
 -- ARGV[4] how many sessions the user may have
 -- ARGV[5] for how many ms a session may be under creation
--- ARGV[6] the ids of the sessions to keep, each with a NUL behind it, as in the next two
--- ARGV[7] ids in the index without a session, which are removed unless their session is being created
+-- ARGV[6] the sessions to keep: number, colon, id and a NUL of each. A session whose token is being rotated has two ids with one number.
+-- ARGV[7] ids in the index without a session, each with a NUL behind it; removed unless their session is being created
 -- ARGV[8] ids to remove in any case
 -- Returns {state of the user, ids of sessions that have to end before this one is written}; or {} if the index has other ids than these; or {'', ids of sessions that are being created} if the user
 -- would have too many.
@@ -17,20 +17,24 @@ local now, ttl, kept, arriving = now_ms(), tonumber(ARGV[2]), 0, {}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
 redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now)
-local named = {}
-for list = 6, 8 do
+local number_of, named, counted = {}, {}, {}
+for number, id in string.gmatch(ARGV[6], '(%d+):([^%z]+)') do
+  number_of[id] = number
+end
+for list = 7, 8 do
   for id in string.gmatch(ARGV[list], '[^%z]+') do
     named[id] = list
   end
 end
 local removed = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '+inf')) do
-  local list = named[id]
-  if not list then
+  local number = number_of[id]
+  if number then
+    kept = kept + (counted[number] and 0 or 1)
+    counted[number] = true
+  elseif not named[id] then
     return {}
-  elseif list == 6 then
-    kept = kept + 1
-  elseif list == 7 and redis.call('ZSCORE', KEYS[3], id) then
+  elseif named[id] == 7 and redis.call('ZSCORE', KEYS[3], id) then
     arriving[#arriving + 1] = id
   else
     removed[#removed + 1] = id
@@ -47,13 +51,7 @@ for _, id in ipairs(removed) do
   redis.call('ZREM', KEYS[1], id)
   redis.call('ZREM', KEYS[3], id)
 end
-local state = redis.call('GET', KEYS[2])
-if not state then
-  state = ARGV[3] .. ' - 0'
-  redis.call('SET', KEYS[2], state, 'PX', longer(ttl))
-elseif redis.call('PTTL', KEYS[2]) < ttl then
-  redis.call('PEXPIRE', KEYS[2], longer(ttl))
-end
+local state = state_of(KEYS[2], ttl, ARGV[3])
 add(KEYS[1], ARGV[1], ttl)
 redis.call('ZADD', KEYS[3], string.format('%.0f', now + ARGV[5]), ARGV[1])
 redis.call('PEXPIRE', KEYS[3], ARGV[5])

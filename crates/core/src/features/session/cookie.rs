@@ -58,12 +58,12 @@ impl CookieAttributes {
         if self.domain.as_ref().is_some_and(|domain| domain.is_empty() || !is_domain(domain)) {
             return Err(Error::argument("cookie.domain must be a domain, such as \"example.com\""));
         }
-        if self.name.starts_with(HOST) && (!self.secure || self.path != "/" || self.domain.is_some()) {
+        if self.has_prefix(HOST) && (!self.secure || self.path != "/" || self.domain.is_some()) {
             return Err(Error::argument(
                 "a cookie named __Host-… must have secure: true, the path / and no domain, or browsers reject it",
             ));
         }
-        if self.name.starts_with(SECURE) && !self.secure {
+        if self.has_prefix(SECURE) && !self.secure {
             return Err(Error::argument("a cookie named __Secure-… must have secure: true, or browsers reject it"));
         }
         if !self.secure && (self.partitioned || self.same_site == SameSite::None) {
@@ -72,6 +72,11 @@ impl CookieAttributes {
             ));
         }
         Ok(self)
+    }
+
+    /// Browsers compare the prefix without case.
+    fn has_prefix(&self, prefix: &str) -> bool {
+        self.name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     }
 
     /// Returns the value of the `Set-Cookie` header that sets the cookie for `ttl`.
@@ -131,6 +136,7 @@ mod tests {
             CookieAttributes { name: "a b".into(), ..host() },
             CookieAttributes { name: "a=b".into(), ..host() },
             CookieAttributes { secure: false, ..host() },
+            CookieAttributes { name: "__host-s".into(), secure: false, ..host() },
             CookieAttributes { path: "/app".into(), ..host() },
             CookieAttributes { domain: Some("example.com".into()), ..host() },
             CookieAttributes { name: "__Secure-s".into(), secure: false, ..host() },

@@ -147,6 +147,14 @@ impl Group {
         }
     }
 
+    /// Returns the key of its sessions that have to end.
+    pub fn departures_key(&self, prefix: &Prefix) -> Result<Bytes> {
+        match self.kind {
+            Kind::User => keys::user_departures(prefix, &self.name),
+            Kind::Tag => keys::tag_departures(prefix, &self.name),
+        }
+    }
+
     /// Returns the key of its index.
     pub fn index_key(&self, prefix: &Prefix, of: Contents) -> Result<Bytes> {
         match (self.kind, of) {

@@ -1,5 +1,7 @@
 //! Sessions by user and by tag: lists them, and drops them together.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use cinnabar_port::{
     Call, Effect, Merge, Reply, Request, Step,
@@ -10,7 +12,7 @@ use cinnabar_port::{
 use ring::digest::{SHA256, digest};
 
 use super::{
-    SLACK, SessionKey, Sessions,
+    MAX_ROUNDS, SLACK, SessionKey, Sessions,
     contents::Contents,
     group::{Epoch, Group},
     metadata::{self, Record},
@@ -30,8 +32,6 @@ const EPOCH_TTL_MS: &[u8] = b"600000";
 pub const COUNTER_TTL_MS: &[u8] = b"86400000";
 /// How many sessions are deleted in one round.
 const DELETE_SIZE: usize = 256;
-/// After how many rotations meanwhile a destroy gives up.
-const MAX_ROUNDS: usize = 1000;
 /// For a value without a ttl.
 const NO_TTL_MS: i64 = LONGEST_SECONDS as i64 * 1000;
 
@@ -58,7 +58,12 @@ impl Sessions {
 
     /// Returns a user's sessions, ordered by expiry. `with_ttl` also reads the remaining ttl of each.
     pub fn list(&self, user: &str, with_ttl: bool) -> Result<Call<Vec<ListedSession>>> {
-        Ok(self.entries(user, with_ttl)?.map(|entries| entries.listed))
+        Ok(self.entries(user, with_ttl)?.map(|Entries { mut listed, .. }| {
+            // While its token is being rotated, a session is stored twice.
+            let mut seen = HashSet::new();
+            listed.retain(|session| seen.insert(session.public_id.clone()));
+            listed
+        }))
     }
 
     /// The same, with the other ids in the index.
@@ -137,7 +142,7 @@ impl Sessions {
 
     fn destroy_listed(&self, user: String, wanted: String, rounds: usize) -> Result<Call<i64>> {
         let sessions = self.clone();
-        Ok(self.list(&user, false)?.then(move |listed| {
+        Ok(self.entries(&user, false)?.then(move |Entries { listed, .. }| {
             // There are several while its token is being rotated.
             let found: Vec<_> = listed.into_iter().filter(|session| session.public_id == wanted).collect();
             if found.is_empty() {
@@ -313,7 +318,7 @@ impl Sessions {
 }
 
 /// Returns the request that removes an id, whose session had this many milliseconds to live, from an index.
-pub fn removal(index: Bytes, id: Bytes, left_ms: Bytes) -> Request {
+fn removal(index: Bytes, id: Bytes, left_ms: Bytes) -> Request {
     Request::script(&REMOVE, [index, id, left_ms]).merging(Merge::Script).idempotent().without_effect()
 }
 

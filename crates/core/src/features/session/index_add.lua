@@ -6,12 +6,6 @@
 -- ARGV[3] an epoch for a group that has none
 -- Returns the state of the group.
 local ttl = tonumber(ARGV[2])
-local known = redis.call('GET', KEYS[2])
-if not known then
-  known = ARGV[3] .. ' - 0'
-  redis.call('SET', KEYS[2], known, 'PX', longer(ttl))
-elseif redis.call('PTTL', KEYS[2]) < ttl then
-  redis.call('PEXPIRE', KEYS[2], longer(ttl))
-end
+local state = state_of(KEYS[2], ttl, ARGV[3])
 add(KEYS[1], ARGV[1], ttl)
-return known
+return state

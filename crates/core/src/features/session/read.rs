@@ -15,7 +15,7 @@ use cinnabar_port::{
 use smallvec::SmallVec;
 
 use super::{
-    SessionKey, Sessions,
+    MAX_ROUNDS, SessionKey, Sessions,
     contents::Contents,
     group::{Group, GroupState, Kind},
     metadata::Record,
@@ -27,9 +27,6 @@ script!(GET_WITH_TTL = "session/get_with_ttl.lua", keys: 1, args: 0, with: ["clo
 
 /// Keys of epochs.
 pub type EpochKeys = SmallVec<[Bytes; 1]>;
-
-/// Rounds after which a read gives up. A value that does not change needs at most three.
-const MAX_ROUNDS: usize = 1000;
 
 /// The result of reading an id.
 #[derive(Debug)]

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use cinnabar_port::{Call, Effect, Merge, Reply, Request, Step, effect::is_one, error::Result, script};
 
-use super::{OpenedSession, SessionKey, Sessions, metadata::Record, read::ValidSession, update::renewal_threshold};
+use super::{
+    SessionKey, Sessions, metadata::Record, open::OpenedSession, read::ValidSession, update::renewal_threshold,
+};
 use crate::features::ttl;
 
 script!(EXPIRE = "session/expire.lua", keys: 1, args: 2, with: ["clock.lua"]);

@@ -16,10 +16,10 @@ use cinnabar_port::{
 };
 
 use super::{
-    SLACK, SessionKey, Sessions,
+    MAX_ROUNDS, SLACK, SessionKey, Sessions,
     contents::Contents,
-    index,
-    metadata::{Metadata, Record},
+    group::{Epoch, Group, GroupEpoch},
+    metadata::Metadata,
     put::{Bound, put},
     read::ValidSession,
     set,
@@ -31,11 +31,11 @@ use crate::features::{
 };
 
 script!(ROTATE = "session/rotate.lua", keys: 1, args: 3);
+script!(FOLLOW = "session/index_follow.lua", keys: 3, args: 4, with: ["clock.lua", "session/index_entries.lua"]);
+script!(LEAVE = "session/index_leave.lua", keys: 1, args: 2);
 
 /// How long a token that has ended still leads to its session, so that destroying it by the old token works.
 const ENDED_TTL: Duration = Duration::from_secs(60);
-/// Rounds after which a rotation gives up. In each round, one of the concurrent writers of a session succeeds.
-const MAX_ROUNDS: usize = 1000;
 
 struct Rotation {
     sessions: Sessions,
@@ -48,8 +48,6 @@ struct Rotation {
 struct Attempt {
     old: SessionKey,
     read: ValidSession,
-    /// The new token.
-    token: String,
     new: SessionKey,
     salt: String,
     ttl: Duration,
@@ -87,27 +85,58 @@ impl Rotation {
                 return Ok(Step::Done(Some(token.to_string())));
             }
             let salt = random::hex::<16>()?;
-            let token = successor(&self.token, &salt);
-            let (new, ttl) = (self.sessions.key(&token)?, self.sessions.renewal_ttl(&read.record));
+            let new = self.sessions.key(&successor(&self.token, &salt))?;
+            let ttl = self.sessions.renewal_ttl(&read.record);
             let read = ValidSession { successor: None, ..read };
-            self.write(Attempt { old: key, read, token, new, salt, ttl }).map(Step::Next)
+            self.write(Attempt { old: key, read, new, salt, ttl }).map(Step::Next)
         }))
     }
 
     /// Writes the session under its new token, with the epochs that it has.
     fn write(self, attempt: Attempt) -> Result<Call<Option<String>>> {
-        let Attempt { read, new, ttl, .. } = &attempt;
-        let mut requests = self.sessions.renew_indexes(&read.record.group_epochs, new.of, &new.id, *ttl)?;
+        let Attempt { old, read, new, ttl, .. } = &attempt;
+        let mut requests = Vec::with_capacity(1 + read.record.group_epochs.len());
+        for GroupEpoch { group, epoch } in &read.record.group_epochs {
+            requests.push(self.follow(group, *epoch, old, new, *ttl)?);
+        }
         let (key, value) = (new.redis_key.clone(), read.value.clone());
         requests.push(match read.record.until() {
             None => set(key, value, *ttl, Some("NX")),
             Some(until) => put(key, value, *ttl, Bound::At(until), Some(Bytes::new())),
         });
         Ok(Call::round(requests, move |replies| {
-            // A reply of nil from an index means that a group was dropped, and the copy is as invalid as the session.
-            replies.all()?;
+            // One of its groups was dropped, or it has to make room for another session of its user.
+            if replies.all()?.contains(&Reply::Nil) {
+                return self.undo(attempt.new, None).map(Step::Next);
+            }
             self.end_old(attempt).map(Step::Next)
         }))
+    }
+
+    fn follow(
+        &self,
+        group: &Group,
+        epoch: Epoch,
+        old: &SessionKey,
+        new: &SessionKey,
+        ttl: Duration,
+    ) -> Result<Request> {
+        let prefix = &self.sessions.0.prefix;
+        let args = [
+            group.index_key(prefix, new.of)?,
+            group.epoch_key(prefix)?,
+            group.departures_key(prefix)?,
+            new.id.clone(),
+            old.id.clone(),
+            ttl::millis(ttl + SLACK),
+            epoch.text(),
+        ];
+        Ok(Request::script(&FOLLOW, args).merging(Merge::Script).idempotent().without_effect())
+    }
+
+    /// Deletes what was written under the new token, which no caller knows, then returns `result`.
+    fn undo(&self, new: SessionKey, result: Option<String>) -> Result<Call<Option<String>>> {
+        Ok(self.sessions.destroy_at(new)?.map(|_| result))
     }
 
     fn end_old(self, attempt: Attempt) -> Result<Call<Option<String>>> {
@@ -124,35 +153,31 @@ impl Rotation {
         let args = [attempt.old.redis_key.clone(), attempt.read.value.clone(), rest, ttl::millis(ttl)];
         let end = Request::script(&ROTATE, args).merging(Merge::Script).with_effect(Effect::ChangedIf(is_one));
         Ok(Call::round([end], move |replies| match replies.last()? {
-            Reply::Int(1) => {
-                self.unlist(attempt.old, &attempt.read.record, attempt.ttl, Some(attempt.token)).map(Step::Next)
-            }
-            reply => {
-                // Another rotation won, the session was changed, or it has ended.
-                let is_missing = reply == Reply::Nil;
-                let sessions = self.sessions.clone();
-                let dropped = sessions.destroy_at(attempt.new)?;
-                Ok(Step::Next(
-                    dropped.then(move |_| if is_missing { Ok(Step::Done(None)) } else { self.begin().map(Step::Next) }),
-                ))
-            }
+            Reply::Int(1) => self.leave(attempt).map(Step::Next),
+            Reply::Nil => self.undo(attempt.new, None).map(Step::Next),
+            // Another rotation won, or the session was changed.
+            _ => Ok(Step::Next(self.undo(attempt.new, None)?.then(move |_| self.begin().map(Step::Next)))),
         }))
     }
 
-    /// Removes the old token from the indexes. This may fail: the entries expire.
-    fn unlist(
-        &self,
-        old: SessionKey,
-        record: &Record,
-        ttl: Duration,
-        token: Option<String>,
-    ) -> Result<Call<Option<String>>> {
-        let left = ttl::millis(ttl + SLACK);
-        let indexes = record.groups().map(|group| group.index_key(&self.sessions.0.prefix, old.of));
-        let removals: Vec<_> = indexes.flatten().map(|key| index::removal(key, old.id.clone(), left.clone())).collect();
-        if removals.is_empty() {
+    /// Removes the old token from the indexes, in which the new one must still be.
+    fn leave(self, Attempt { old, read, new, .. }: Attempt) -> Result<Call<Option<String>>> {
+        let mut requests = Vec::new();
+        for group in read.record.groups() {
+            let index = group.index_key(&self.sessions.0.prefix, old.of)?;
+            let args = [index, new.id.clone(), old.id.clone()];
+            requests.push(Request::script(&LEAVE, args).merging(Merge::Script).idempotent().without_effect());
+        }
+        let token = new.token.as_ref().map(|token| token.to_string());
+        if requests.is_empty() {
             return Ok(Call::ready(token));
         }
-        Ok(Call::round(removals, move |_| Ok(Step::Done(token))))
+        Ok(Call::round(requests, move |replies| {
+            // An index that cannot be reached is no reason to end the session: the old entry expires.
+            if replies.0.into_iter().flatten().any(|reply| reply == Reply::Int(0)) {
+                return self.undo(new, None).map(Step::Next);
+            }
+            Ok(Step::Done(token))
+        }))
     }
 }

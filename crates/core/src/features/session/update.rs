@@ -11,7 +11,7 @@ use cinnabar_port::{
 };
 
 use super::{
-    SessionKey, Sessions,
+    MAX_ROUNDS, SessionKey, Sessions,
     group::{Group, GroupEpoch, group_states},
     metadata::{Metadata, Record},
     read::ValidSession,
@@ -19,9 +19,6 @@ use super::{
 use crate::features::{json::Object, ttl};
 
 script!(COMPARE_AND_SET = "session/compare_and_set.lua", keys: 1, args: 5, with: ["clock.lua"]);
-
-/// Rounds after which an update gives up. In each round, one of the concurrent writers of a session succeeds.
-const MAX_ROUNDS: usize = 1000;
 
 /// An update in progress.
 struct Update {
