@@ -33,7 +33,11 @@ export interface SessionManagerOptions {
    * `E_TOO_MANY_SESSIONS`.
    */
   whenFull?: 'evict-oldest' | 'evict-idle' | 'reject'
-  /** Whether reading a session renews its ttl. Default `false`. */
+  /**
+   * Whether reading a session renews its ttl. Default `false`. A read does so if a tenth of the ttl has passed since the last renewal, so a
+   * session in use ends at the earliest 0.9 × `ttl` after its last request, and most reads are one `GET`. A ttl that `extendSession`
+   * shortens in another process is noticed after a tenth of `ttl` at the latest.
+   */
   rolling?: boolean
   /**
    * Whether new sessions have a token, of which only the SHA-256 is stored, so that a copy of the store gives no access. Default

@@ -5,7 +5,7 @@ mod options;
 use std::time::Duration;
 
 use cinnabar_core::{
-    features::session::{self, CookieAttributes, Create, CreatedSession, ListedSession, OpenedSession},
+    features::session::{self, CookieAttributes, Create, CreatedSession, ListedSession, Moment, OpenedSession},
     keys,
     output::Output,
 };
@@ -24,7 +24,7 @@ use super::{
     sensitive_keys,
     service::Service,
     service_core::ServiceCore,
-    time::iso_now,
+    time::{iso_now, moment},
 };
 
 /// Sessions of one service.
@@ -103,8 +103,8 @@ impl Sessions {
     pub fn get(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit_output(env, self.core.operation("GET SESSION", Empty::Null), |js| {
             let Some(id) = id_of(js, id.raw())? else { return Ok(Call::ready(Output::Null)) };
-            let sessions = self.sessions.clone();
-            Ok(Call::deferred(move || sessions.get_as(&id, |json| json.map_or(Output::Null, Output::json))))
+            let (sessions, now) = (self.sessions.clone(), self.now(js)?);
+            Ok(Call::deferred(move || sessions.get_as(&id, now, |json| json.map_or(Output::Null, Output::json))))
         })
     }
 
@@ -127,8 +127,8 @@ impl Sessions {
                     ])
                 })
             };
-            let sessions = self.sessions.clone();
-            Ok(Call::deferred(move || Ok(sessions.open(&token)?.map(opened))))
+            let (sessions, now) = (self.sessions.clone(), self.now(js)?);
+            Ok(Call::deferred(move || Ok(sessions.open(&token, now)?.map(opened))))
         })
     }
 
@@ -320,6 +320,12 @@ impl Sessions {
             };
             Ok(Call::deferred(move || Ok(sessions.create_and_end(&user, &now, &data, create)?.map(output))))
         })
+    }
+
+    /// The time, for sessions that reads renew; `None` where tests can move the time of the store.
+    fn now(&self, js: Js) -> Result<Option<Moment>> {
+        let is_needed = self.sessions.is_rolling() && !self.core.open_store(js)?.store().is_embedded();
+        Ok(is_needed.then(moment))
     }
 
     fn list_of(&self, js: Js, user: Value, with_left: bool) -> Result<Call<Vec<session::ListedSession>>> {

@@ -121,6 +121,11 @@ impl Store {
         }
     }
 
+    /// Whether it is the embedded engine, whose clock tests can move.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.engine, Engine::Memory(_))
+    }
+
     /// Waits until the engine is connected.
     pub async fn connect(&self) -> Result<()> {
         match &self.engine {

@@ -42,6 +42,8 @@ mod server;
 mod session_absolute_ttl;
 #[path = "features/session_limit.rs"]
 mod session_limit;
+#[path = "features/session_renewal.rs"]
+mod session_renewal;
 #[path = "features/session_tokens.rs"]
 mod session_tokens;
 #[path = "features/sessions.rs"]

@@ -8,6 +8,7 @@
 mod admission;
 mod contents;
 mod cookie;
+mod freshness;
 mod group;
 mod index;
 mod metadata;
@@ -54,6 +55,7 @@ use crate::keys::{self, Prefix};
 pub use ::cookie::SameSite;
 pub use admission::{PerUser, WhenFull};
 pub use cookie::CookieAttributes;
+pub use freshness::Moment;
 pub use index::{ListedSession, public_id};
 pub use open::OpenedSession;
 pub use validate::{Lookup, Stats, hash};
@@ -79,7 +81,7 @@ pub struct Options {
     pub prefix: Option<String>,
     /// The ttl in seconds. Default 86,400, a day.
     pub ttl: Option<f64>,
-    /// Whether reading a session renews its ttl, once a hundredth of it, or ten seconds, has passed.
+    /// Whether reading a session renews its ttl, once a tenth of it has passed.
     pub rolling: bool,
     /// Whether new sessions are stored under the hash of a token, and sessions under their id are not found.
     pub hashed: bool,
@@ -128,6 +130,8 @@ struct Inner {
     hints: Hints<EpochKeys>,
     /// The epochs that groups had when sessions were written.
     epochs: Hints<group::Epoch>,
+    /// Until when rolling sessions need no renewal, by id.
+    freshness: Hints<freshness::Freshness>,
 }
 
 /// The id of a session or the hash of a token, with its key and what is stored there.
@@ -168,7 +172,13 @@ impl Sessions {
             counters: validate::Counters::default(),
             hints: Hints::new(HINTS),
             epochs: Hints::new(HINTS),
+            freshness: Hints::new(HINTS),
         })))
+    }
+
+    /// Whether reading a session renews its ttl.
+    pub fn is_rolling(&self) -> bool {
+        self.0.rolling
     }
 
     /// Stores `{ userId, createdAt, ...data }` and returns its id or token. `created_at` is an ISO time, and `data` is the text of a
@@ -281,20 +291,22 @@ impl Sessions {
 
     /// Returns the text of a session's JSON, or `None`.
     pub fn get(&self, id: &str) -> Result<Call<Option<Bytes>>> {
-        self.get_as(id, |json| json)
+        self.get_as(id, None, |json| json)
     }
 
-    /// The same, with the result converted by `convert`.
+    /// The same, with the result converted by `convert`. With the time, which only rolling sessions need, most reads of them are a plain
+    /// `GET`. It is left out where the time of the store is not that of the caller's clocks.
     pub fn get_as<T: Send + 'static>(
         &self,
         id: &str,
+        now: Option<Moment>,
         convert: impl FnOnce(Option<Bytes>) -> T + Send + 'static,
     ) -> Result<Call<T>> {
         let key = self.key(id)?;
         let sessions = self.clone();
         let count = move |found: Option<bool>| sessions.0.counters.count(found);
         if self.0.rolling {
-            let call = self.read_rolling(key).inspect(move |opened| count(opened.map(Option::is_some).ok()));
+            let call = self.read_rolling(key, now).inspect(move |opened| count(opened.map(Option::is_some).ok()));
             return Ok(call.map(|opened| convert(opened.map(|opened| opened.json))));
         }
         Ok(self.read_then(key, move |found| {

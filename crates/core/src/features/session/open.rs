@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use cinnabar_port::{Call, error::Result};
 
-use super::{Sessions, read::ValidSession};
+use super::{Moment, Sessions, read::ValidSession};
 
 /// A session as a request reads it.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,11 +30,11 @@ impl OpenedSession {
 }
 
 impl Sessions {
-    /// Returns the session with this token for a request, or `None`.
-    pub fn open(&self, token: &str) -> Result<Call<Option<OpenedSession>>> {
+    /// Returns the session with this token for a request, or `None`. `now` is as for `get_as`.
+    pub fn open(&self, token: &str, now: Option<Moment>) -> Result<Call<Option<OpenedSession>>> {
         let (sessions, key) = (self.clone(), self.key(token)?);
         let opened = if self.0.rolling {
-            self.read_rolling(key)
+            self.read_rolling(key, now)
         } else {
             let sessions = self.clone();
             self.read(key, false)

@@ -5,7 +5,11 @@ use std::time::Duration;
 use cinnabar_port::{Call, Effect, Merge, Reply, Request, Step, effect::is_one, error::Result, script};
 
 use super::{
-    SessionKey, Sessions, metadata::Record, open::OpenedSession, read::ValidSession, update::renewal_threshold,
+    SessionKey, Sessions,
+    freshness::{Moment, renewal_period},
+    metadata::Record,
+    open::OpenedSession,
+    read::ValidSession,
 };
 use crate::features::ttl;
 
@@ -21,7 +25,10 @@ impl Sessions {
         let sessions = self.clone();
         let key = self.key(id)?;
         Ok(self.read(key.clone(), false).then(move |found| match found.valid() {
-            Some(valid) => sessions.renew(key, &valid, ttl, Effect::ChangedIf(is_one)).map(Step::Next),
+            Some(valid) => {
+                let renewed = sessions.renew(key.clone(), &valid, ttl, Effect::ChangedIf(is_one))?;
+                Ok(Step::Next(renewed.inspect(move |_| sessions.forget_fresh(&key.id))))
+            }
             None => Ok(Step::Done(false)),
         }))
     }
@@ -69,19 +76,37 @@ impl Sessions {
         }))
     }
 
-    /// Reads a rolling session.
-    pub(super) fn read_rolling(&self, key: SessionKey) -> Call<Option<OpenedSession>> {
+    /// Reads a rolling session. Without the time, the store decides in any case whether a renewal is due.
+    pub(super) fn read_rolling(&self, key: SessionKey, now: Option<Moment>) -> Call<Option<OpenedSession>> {
+        let Some(known) = self.freshness(&key.id, now) else { return self.read_and_renew(key, now) };
+        let sessions = self.clone();
+        self.read_then(key.clone(), move |found| {
+            let Some(valid) = found?.valid() else { return Ok(Step::Done(None)) };
+            if known.is_of(sessions.renewal_ttl(&valid.record)) {
+                return Ok(Step::Done(Some(OpenedSession::new(&sessions, valid, false))));
+            }
+            Ok(Step::Next(sessions.read_and_renew(key, now)))
+        })
+    }
+
+    fn read_and_renew(&self, key: SessionKey, now: Option<Moment>) -> Call<Option<OpenedSession>> {
         let sessions = self.clone();
         self.read(key.clone(), true).then(move |found| {
             let Some(valid) = found.valid() else { return Ok(Step::Done(None)) };
             let ttl = sessions.renewal_ttl(&valid.record);
-            // Renewing soon after the last renewal is pointless, and a ttl that was extended must not be shortened.
-            if valid.outlasts(ttl - renewal_threshold(ttl)) {
+            // A ttl that was extended must not be shortened.
+            if valid.outlasts(ttl - renewal_period(ttl)) {
+                sessions.remember_fresh(&key.id, now, &valid, false);
                 return Ok(Step::Done(Some(OpenedSession::new(&sessions, valid, false))));
             }
             // The caller only reads, so this is no effect of the call.
-            let renewed = sessions.renew(key, &valid, ttl, Effect::None)?;
-            Ok(Step::Next(renewed.map(move |renewed| renewed.then(|| OpenedSession::new(&sessions, valid, true)))))
+            let renewed = sessions.renew(key.clone(), &valid, ttl, Effect::None)?;
+            Ok(Step::Next(renewed.map(move |renewed| {
+                renewed.then(|| {
+                    sessions.remember_fresh(&key.id, now, &valid, true);
+                    OpenedSession::new(&sessions, valid, true)
+                })
+            })))
         })
     }
 }
