@@ -65,8 +65,8 @@ impl Sessions {
         self.0.freshness.insert(id, Freshness { at, lasts, ttl });
     }
 
-    /// Forgets a session whose ttl was set.
-    pub(super) fn forget_fresh(&self, id: &Bytes) {
+    /// Drops what is known about a session whose ttl was set.
+    pub(super) fn drop_freshness(&self, id: &Bytes) {
         if self.0.rolling {
             self.0.freshness.remove(id);
         }

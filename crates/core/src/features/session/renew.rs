@@ -27,7 +27,7 @@ impl Sessions {
         Ok(self.read(key.clone(), false).then(move |found| match found.valid() {
             Some(valid) => {
                 let renewed = sessions.renew(key.clone(), &valid, ttl, Effect::ChangedIf(is_one))?;
-                Ok(Step::Next(renewed.inspect(move |_| sessions.forget_fresh(&key.id))))
+                Ok(Step::Next(renewed.inspect(move |_| sessions.drop_freshness(&key.id))))
             }
             None => Ok(Step::Done(false)),
         }))
