@@ -89,6 +89,7 @@ async function asked({ app, next }) {
     assert.deepEqual(await (await ask('status')).json(), { status: 'healthy' })
     assert.deepEqual([(await ask('health', 'HEAD')).status, (await ask('status', 'HEAD')).status], [200, 200])
     assert.deepEqual([(await ask('health', 'POST')).status, (await ask('status', 'POST')).status], [405, 405])
+    await signsInAndOut(`http://127.0.0.1:${port}`)
     await redis.kill()
     const down = await ask('status')
     assert.deepEqual([down.status, await down.json()], [503, { status: 'down' }])
@@ -97,6 +98,25 @@ async function asked({ app, next }) {
     await redis.start()
     await end(server)
   }
+}
+
+/** A route handler signs in, a page shows who it is, and an action of that page signs out. */
+async function signsInAndOut(url) {
+  const send = (path, cookie, options) => fetch(url + path, { redirect: 'manual', ...options, headers: { cookie } })
+  assert.equal((await send('/api/session/ada', '')).status, 401)
+  const signedIn = await send('/api/session/ada?role=admin', '', { method: 'POST' })
+  assert.equal(signedIn.status, 303)
+  const [cookie] = signedIn.headers.getSetCookie()[0].split(';')
+  assert.equal(await (await send('/api/session/ada', cookie)).json(), 'admin')
+  const page = await (await send('/session', cookie)).text()
+  const shown = /<output>(.*)<\/output>/.exec(page)[1].replaceAll('&quot;', '"')
+  assert.deepEqual(JSON.parse(shown), { userId: 'ada', role: 'admin', isFresh: true })
+  const body = new FormData()
+  body.set(/name="(\$ACTION_ID_\w+)"/.exec(page)[1], '')
+  const signedOut = await send('/session', cookie, { method: 'POST', body })
+  assert.equal(signedOut.status, 303)
+  assert.match(signedOut.headers.getSetCookie().join(), /^__Host-session=; [^,]*Max-Age=0/)
+  assert.equal((await send('/api/session/ada', cookie)).status, 401)
 }
 
 /** A server that closes every connection and counts them. */

@@ -76,7 +76,8 @@ describe('an edge runtime', () => {
   })
 
   test('gets the reason from everything that it uses', async () => {
-    for (const [name, value] of Object.entries(edge)) {
+    const { session } = createRequire(import.meta.url)('../../edge-next.js')
+    for (const [name, value] of Object.entries({ ...edge, session })) {
       const reported = { message: new RegExp(`^${name} ${why.source}`) }
       assert.throws(() => value(), reported)
       assert.throws(() => new value(), reported)

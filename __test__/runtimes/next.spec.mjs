@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 import { root } from '../../scripts/run.mjs'
+import { linesOf } from '../support/lines.mjs'
 import { background, end, freePort, ready, temporaryFolder } from '../support/processes.mjs'
 import { startRedis } from '../support/redis.mjs'
 
@@ -23,6 +24,11 @@ before(async () => {
   redis = await startRedis()
   // Anew each time: what is installed there is a copy of the package, which an older run may have left.
   await command('npm', ['ci', '--no-audit', '--no-fund'], process.env)
+})
+
+it('needs forty lines of code for sessions', () => {
+  const lines = ['app/session.ts', 'app/actions.ts', 'proxy.ts'].flatMap((file) => linesOf(join(app, file)))
+  assert.ok(lines.length <= 40, String(lines.length))
 })
 
 for (const output of ['normal', 'standalone']) {
@@ -59,16 +65,74 @@ for (const output of ['normal', 'standalone']) {
         })
         after(() => end(server))
 
-        it('signs in, knows who asks, and signs out', async () => {
-          const signedIn = await post('/api/session', { name: 'Ada' })
-          assert.equal(signedIn.status, 200)
-          const cookie = signedIn.headers.get('set-cookie').split(';')[0]
-          const { session } = await json(ask('/api/session', { headers: { cookie } }))
-          assert.equal(session.name, 'Ada')
-          assert.equal(session.userId, 'ada')
-          assert.deepEqual(await json(ask('/api/session', { method: 'DELETE', headers: { cookie } })), { destroyed: 1 })
-          assert.deepEqual(await json(ask('/api/session', { headers: { cookie } })), { session: null })
+        it('signs in by a server action, shows a protected page, and signs out', async () => {
+          assert.equal(await redirected(ask('/devices', { redirect: 'manual' })), '/')
+          assert.equal((await ask('/api/session')).status, 401)
+          const ada = browser(url)
+          assert.equal(await ada.submit('/', 'Sign in', { name: 'Ada', password: 'wrong' }), '/?problem=password')
+          assert.equal(ada.cookie(), undefined)
+          assert.equal(await ada.submit('/', 'Sign in', { name: 'Ada', password: 'cinnabar' }), '/devices')
+          assert.match(ada.header, /^__Host-session=cst_.*; Path=\/; .*Max-Age=1800; .*Secure; HttpOnly; SameSite=lax$/)
+          assert.match(await ada.page('/devices'), /Devices of.*Ada.*this one/)
+          const { session } = await json(ask('/api/session', { headers: { cookie: ada.cookie() } }))
+          assert.deepEqual([session.userId, session.name, session.device], ['ada', 'Ada', 'window of Ada'])
+          assert.equal(await ada.submit('/', 'Sign out'), '/')
+          assert.match(ada.header, /^__Host-session=; .*Max-Age=0/)
+          assert.equal(await redirected(ask('/devices', { redirect: 'manual', headers: { cookie: ada.last } })), '/')
         })
+
+        it('lists the devices of a user, and ends one of them or all', async () => {
+          const [one, other, third] = [browser(url), browser(url), browser(url)]
+          for (const each of [one, other, third]) {
+            await each.submit('/', 'Sign in', { name: 'Bob', password: 'cinnabar' })
+          }
+          const listed = await one.page('/devices')
+          assert.equal(listed.match(/name="device"/g).length, 3)
+          const foreign = listed.split('<section>').find((each) => /name="device"/.test(each) && !/this one/.test(each))
+          await one.submit('/devices', 'End', { device: /name="device" value="(\w+)"/.exec(foreign)[1] })
+          assert.equal((await one.page('/devices')).match(/name="device"/g).length, 2)
+          const status = async (each) => (await ask('/api/session', { headers: { cookie: each.last } })).status
+          const statuses = await Promise.all([one, other, third].map(status))
+          assert.deepEqual([statuses[0], ...statuses.slice(1).sort()], [200, 200, 401])
+          assert.equal(await one.submit('/devices', 'Sign out everywhere'), '/')
+          assert.deepEqual(await Promise.all([one, other, third].map(status)), [401, 401, 401])
+        })
+
+        it('ends a device by a route handler, and no request of another site does', async () => {
+          const [one, other] = [browser(url), browser(url)]
+          for (const each of [one, other]) await each.submit('/', 'Sign in', { name: 'Cy', password: 'cinnabar' })
+          const ids = [...(await one.page('/devices')).matchAll(/name="device" value="(\w+)"/g)].map(([, id]) => id)
+          const end = (id, headers) =>
+            ask(`/api/devices/${id}`, { method: 'DELETE', headers: { cookie: one.cookie(), ...headers } })
+          assert.equal((await end(ids[0], { 'sec-fetch-site': 'cross-site' })).status, 403)
+          assert.equal((await fetch(`${url}/api/devices/${ids[0]}`, { method: 'DELETE' })).status, 401)
+          const ended = []
+          for (const id of ids) ended.push(await end(id).then((response) => response.json()))
+          assert.deepEqual(ended[0], { ended: 1 })
+        })
+
+        it('refuses the sixth attempt to sign in', async () => {
+          const mallory = browser(url)
+          const attempt = (password) => mallory.submit('/', 'Sign in', { name: 'Dee', password })
+          for (let i = 0; i < 5; i++) assert.equal(await attempt(`guess ${i}`), '/?problem=password')
+          assert.equal(await attempt('cinnabar'), '/?problem=limit')
+          assert.equal(mallory.cookie(), undefined)
+        })
+
+        if (engine === 'redis') {
+          it('renews the cookie of a visitor who only reads pages', async () => {
+            const reader = browser(url)
+            await reader.submit('/', 'Sign in', { name: 'Eve', password: 'cinnabar' })
+            const cookiesSet = async () =>
+              (await ask('/', { headers: { cookie: reader.cookie() } })).headers.getSetCookie()
+            assert.deepEqual(await cookiesSet(), [])
+            const keys = await redis.command('KEYS', 'session:*')
+            for (const key of keys) await redis.command('EXPIRE', key, '1000')
+            const [header, ...more] = await cookiesSet()
+            assert.match(header, /^__Host-session=cst_.*Max-Age=1800/)
+            assert.deepEqual([more, await cookiesSet()], [[], []])
+          })
+        }
 
         it('caches until it is invalidated', async () => {
           const results = []
@@ -112,6 +176,41 @@ for (const output of ['normal', 'standalone']) {
       })
     }
   })
+}
+
+/** A browser without scripts: forms are sent as their page has them, and the cookie is kept. */
+function browser(url) {
+  const state = { cookie: () => (state.last?.endsWith('=') ? undefined : state.last), page, submit }
+  return state
+
+  async function page(path) {
+    const response = await fetch(url + path, { headers: state.cookie() ? { cookie: state.cookie() } : {} })
+    assert.equal(response.status, 200)
+    return response.text()
+  }
+
+  /** Sends the form with this button; returns where the response leads to. */
+  async function submit(path, button, values = {}) {
+    const forms = (await page(path)).match(/<form[^]*?<\/form>/g)
+    const form = forms.find((each) => each.includes(`>${button}</button>`))
+    const body = new FormData()
+    for (const [, name, value = ''] of form.matchAll(/<input type="hidden" name="([^"]+)"(?: value="([^"]*)")?/g)) {
+      body.set(name, value.replaceAll('&quot;', '"'))
+    }
+    for (const [name, value] of Object.entries(values)) body.set(name, value)
+    const headers = { origin: url, 'user-agent': `window of ${values.name}`, cookie: state.cookie() ?? '' }
+    const response = await fetch(url + path, { method: 'POST', body, headers, redirect: 'manual' })
+    const [header] = response.headers.getSetCookie()
+    if (header) Object.assign(state, { header, last: header.split(';')[0] })
+    return redirected(response)
+  }
+}
+
+async function redirected(reply) {
+  const response = await reply
+  assert.ok([303, 307].includes(response.status), `${response.status} ${await response.text()}`)
+  const { pathname, search } = new URL(response.headers.get('location'), 'http://localhost')
+  return pathname + search
 }
 
 async function json(reply) {

@@ -1,0 +1,7 @@
+'use strict'
+
+// `cinnabar/next` in a runtime without Node-API, as edge.js is `cinnabar` there.
+
+const { unsupported } = require('./lib/unsupported.js')
+
+module.exports = { session: unsupported('session') }
