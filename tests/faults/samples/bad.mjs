@@ -13,8 +13,14 @@ export default scenario({ number: 0, name: 'bad', engine: 'none' }, async (t) =>
   void make('the lost one', () => new Promise(() => {}))
   for (let i = 0; i < 30; i++) {
     globalThis.kept.push(Buffer.alloc(2 << 20, 1))
-    const until = performance.now() + 60
-    while (performance.now() < until);
+    // Of the processor: time in which other programs have it does not count.
+    const until = usedMs() + 60
+    while (usedMs() < until);
     await t.sleep(1)
   }
 })
+
+function usedMs() {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
