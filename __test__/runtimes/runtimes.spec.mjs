@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { copyFileSync } from 'node:fs'
-import { before, describe, it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { join } from 'node:path'
 
 import { root } from '../../scripts/run.mjs'
@@ -104,24 +104,54 @@ describe('Deno without the right to read the environment', () => {
 })
 
 describe('examples/deno', () => {
-  it('responds, from its cache the second time, and refuses the sixth', async () => {
+  let example, url
+
+  before(async () => {
     const deno = runtimes.find((runtime) => runtime.id === 'deno')
     const port = await freePort()
     copyFileSync(join(root, 'examples/deno/main.ts'), join(app, 'main.ts'))
-    const env = { ...process.env, REDIS_URL: 'memory:', PORT: String(port) }
+    const env = { ...process.env, REDIS_URL: 'memory:', PORT: String(port), DENO_NO_UPDATE_CHECK: '1' }
     const log = join(temporaryFolder('deno'), 'log')
-    const example = background(deno.command, [...deno.example, 'main.ts'], { cwd: app, env, log })
-    const listening = () => example.log().includes(`:${port}`)
-    await ready(example, 'examples/deno', listening)
+    const flags = [...deno.example, '--check', 'main.ts']
+    example = background(deno.command, flags, { cwd: app, env, log })
+    await ready(example, 'examples/deno', () => example.log().includes(`:${port}`))
+    url = `http://127.0.0.1:${port}`
+  })
+  after(() => end(example))
+
+  it('responds, from its cache the second time, and refuses the sixth', async () => {
     const results = []
     for (let i = 0; i < 6; i++) {
       // A client cannot pose as another by a header.
-      const response = await fetch(`http://127.0.0.1:${port}/report`, { headers: { 'x-forwarded-for': `10.0.0.${i}` } })
+      const response = await fetch(`${url}/report`, { headers: { 'x-forwarded-for': `10.0.0.${i}` } })
       results.push([response.status, (await response.json()).from])
     }
     const cached = [200, 'cache']
     assert.deepEqual(results, [[200, 'source'], cached, cached, cached, cached, [429, undefined]])
-    await end(example)
+  })
+
+  it('signs in, protects a route, and signs out', async () => {
+    const send = (method, path, headers = {}) => fetch(url + path, { method, headers })
+    const login = (password, headers) => {
+      const body = new URLSearchParams({ name: 'ada', password })
+      return fetch(`${url}/login`, { method: 'POST', redirect: 'manual', headers, body })
+    }
+    assert.equal((await send('GET', '/profile')).status, 401)
+    assert.equal((await send('GET', '/nothing')).status, 404)
+    assert.equal((await login('cinnabar', { 'sec-fetch-site': 'cross-site' })).status, 403)
+    const signedIn = await login('cinnabar')
+    assert.deepEqual([signedIn.status, signedIn.headers.get('x-ratelimit-limit')], [303, '5'])
+    const header = signedIn.headers.get('set-cookie')
+    assert.match(header, /^__Host-session=cst_\w+; HttpOnly; SameSite=Lax; Secure; Path=\/; Max-Age=1800$/)
+    const cookie = header.split(';')[0]
+    assert.equal((await (await send('GET', '/profile', { cookie })).json()).name, 'Ada')
+    assert.equal((await send('POST', '/logout', { cookie, origin: 'https://evil.example' })).status, 403)
+    const signedOut = await send('POST', '/logout', { cookie })
+    assert.match(signedOut.headers.get('set-cookie'), /^__Host-session=;.*Max-Age=0/)
+    assert.equal((await send('GET', '/profile', { cookie })).status, 401)
+    for (let i = 0; i < 3; i++) assert.equal((await login(`guess ${i}`)).status, 401)
+    const refused = await login('cinnabar')
+    assert.deepEqual([refused.status, refused.headers.get('set-cookie')], [429, null])
   })
 })
 
