@@ -55,7 +55,8 @@ for (const { name, start } of ENGINES) {
 
     test('signs in with a session in the store and a cookie that scripts cannot read', async () => {
       await signIn(ada, 'Ada')
-      await shows(ada, '#session-facts', /session:\S{6}….*userId.*ada/)
+      await shows(ada, '#session-facts', /userId.*ada.*name.*Ada/)
+      await shows(ada, '#devices', /^Chrome on Linux.*this one/)
       const cookies = await ada.context().cookies()
       assert.deepEqual(
         cookies.map(({ httpOnly, sameSite }) => ({ httpOnly, sameSite })),
@@ -247,6 +248,47 @@ for (const { name, start } of ENGINES) {
         if (!process.env.SCREENSHOT_DIR) continue
         await ada.screenshot({ path: join(process.env.SCREENSHOT_DIR, `${name}-${label}.png`), fullPage: true })
       }
+    })
+
+    test('lists the devices of a user in each of their windows, and ends one of them from another', async () => {
+      const phone = await openPage(browser, example.url)
+      await signIn(phone, 'Ada')
+      await shows(phone, '#session-outcome', 'Signed in, on 2 devices.')
+      for (const page of [ada, phone]) {
+        await shows(page, '#devices li:nth-child(2)', 'Chrome on Linux')
+        assert.equal(await page.locator('#devices .badge').count(), 1)
+      }
+      await ada.locator('#devices li').filter({ hasNotText: 'this one' }).getByRole('button').click()
+      await shows(phone, '#session-outcome', 'Signed out: the session was ended on another device.')
+      await shows(phone, '#login', 'Sign in')
+      await shows(ada, '#session-outcome', 'Ended: Chrome on Linux.')
+      assert.equal(await ada.locator('#devices li').count(), 1)
+      assert.deepEqual(phone.complaints(), [])
+      await phone.context().close()
+    })
+
+    test('signs out everywhere, which every other window shows at once', async () => {
+      const [lin, other, third] = [
+        await openPage(browser, example.url),
+        await openPage(browser, example.url),
+        await openPage(browser, example.url),
+      ]
+      for (const page of [lin, other, third]) await signIn(page, 'Lin')
+      for (const page of [lin, other, third]) await shows(page, '#devices li:nth-child(3)', 'Chrome on Linux')
+      const started = Date.now()
+      await lin.click('#logout-everywhere')
+      for (const page of [other, third])
+        await shows(page, '#session-outcome', 'Signed out: the session was ended on another device.')
+      const ms = Date.now() - started
+      assert.ok(ms < 2000, `the other windows showed it after ${ms} ms`)
+      await shows(lin, '#session-outcome', 'Signed out everywhere.')
+      for (const page of [lin, other, third]) {
+        await shows(page, '#live', 'live')
+        await page.click('#profile-load')
+        await shows(page, '#cache-outcome', 'Sign in first')
+        await page.context().close()
+      }
+      await shows(ada, '#session-facts', 'Ada')
     })
 
     test('signs out, and leaves the room by it', async () => {

@@ -1,4 +1,4 @@
-// The parts of HTTP that every route needs: a JSON body in, JSON out, cookies, and errors that carry a status.
+// The parts of HTTP that every route needs: a JSON body in, JSON out, and errors that carry a status.
 
 const MAX_BODY_BYTES = 8 * 1024
 
@@ -51,14 +51,6 @@ export async function readJson(request) {
   return value
 }
 
-/** A cookie's value, or undefined. */
-export function cookie(request, name) {
-  for (const pair of (request.headers.cookie ?? '').split(';')) {
-    const [key, ...value] = pair.split('=')
-    if (key.trim() === name) return value.join('=').trim()
-  }
-}
-
 /**
  * The client's address, IPv4 written one way. Each proxy appends the address that called it to X-Forwarded-For, so with
  * `proxies` of your own in front, the client is that many entries before the last. Clients can forge everything further left.
@@ -82,6 +74,8 @@ export function requireText(body, field, max) {
   return text
 }
 
+const STATUSES = { E_INVALID_ARGUMENT: 400, E_CROSS_SITE: 403, E_CONFLICT: 409 }
+
 const WORDS = {
   E_UNAVAILABLE: (why) => `Redis is unreachable: ${why}. Start it, then try again.`,
   E_NOT_SENT: (why) => `Redis is unreachable: ${why}. Try again.`,
@@ -96,7 +90,7 @@ const WORDS = {
 export function describe(error) {
   if (error instanceof HttpError) return error
   if (error?.name === 'CinnabarError') {
-    const status = error.code === 'E_INVALID_ARGUMENT' ? 400 : error.code in WORDS ? 503 : 500
+    const status = STATUSES[error.code] ?? (error.code in WORDS ? 503 : 500)
     return { status, code: error.code, message: WORDS[error.code]?.(error.message) ?? error.message }
   }
   if (error?.name === 'AbortError') return { status: 503, code: 'stopping', message: WORDS.E_CLOSED() }

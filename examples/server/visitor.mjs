@@ -1,35 +1,67 @@
-// The visitor: the session whose id the cookie carries.
-import { SessionManager } from '../../index.js'
-import { cookie, HttpError } from './http.mjs'
+// The visitor: the session of the request's cookie, and the devices on which its user is signed in.
+import { SessionManager, publish } from '../../index.js'
+import { HttpError } from './http.mjs'
 
-// All ports of a host share cookies, so this one has a name that other programs on localhost do not use.
-export const COOKIE = 'cinnabar_example'
-const ATTRIBUTES = 'Path=/; HttpOnly; SameSite=Lax'
-const DAY_SECONDS = 86_400
+const MOST_DEVICES = 5
 
-/** Returns the visitor's session id and session; `null` without a cookie, or if its session does not exist. */
-export async function visitor(request) {
-  const id = cookie(request, COOKIE)
-  // The library's ids look like this; there is no need to look up anything else.
-  if (!id || !/^[\w-]{16,128}$/.test(id)) return null
-  const session = await SessionManager.getSession(id)
-  return session && { id, session }
-}
+const sessions = new SessionManager(undefined, {
+  // All ports of a host share cookies, so this one has a name that other programs on localhost do not use. `npm start` has no TLS.
+  cookie: { name: 'cinnabar_example', secure: false },
+  maxPerUser: MOST_DEVICES,
+})
 
-/** Returns the visitor, or throws 401 if there is none. */
-export async function requireVisitor(request) {
-  const found = await visitor(request)
-  if (!found) throw new HttpError(401, 'sign_in', 'Sign in first: this needs a session.')
-  return found
+/** Returns the session of a request; its `data` is `null` if no user is signed in. */
+export const sessionOf = (request) => sessions.fromRequest(request)
+
+/** Returns the session of a request, or throws 401 if there is none. */
+export async function requireSession(request) {
+  const session = await sessionOf(request)
+  if (session.data === null) throw new HttpError(401, 'sign_in', 'Sign in first: this needs a session.')
+  return session
 }
 
 /** Returns the name to show for a visitor. */
 export async function nameOf(request) {
-  return (await visitor(request))?.session.name ?? 'a guest'
+  return (await sessionOf(request)).data?.name ?? 'a guest'
 }
 
-/** The cookie that signs a visitor in. */
-export const signIn = (id) => ({ 'Set-Cookie': `${COOKIE}=${id}; Max-Age=${DAY_SECONDS}; ${ATTRIBUTES}` })
+/** Signs a user in on the device that sends the request. */
+export async function signIn(session, userId, name, request) {
+  await session.signIn(userId, { name, note: '', device: deviceOf(request.headers['user-agent']) })
+  await announce(userId)
+}
 
-/** The cookie that signs a visitor out. */
-export const signOut = { 'Set-Cookie': `${COOKIE}=; Max-Age=0; ${ATTRIBUTES}` }
+/** Ends all sessions of the user, on every device. */
+export async function endAll(session) {
+  const { userId } = session
+  await sessions.invalidateUser(userId)
+  await session.destroy()
+  await announce(userId)
+}
+
+/** Lets the other pages of a user know that sessions began or ended. */
+export const announce = (userId) => publish(devicesChannel(userId), {})
+
+/** The channel of what `announce` publishes. */
+export const devicesChannel = (userId) => `example:devices:${userId}`
+
+/** Names the browser and the system, for a list of devices. */
+function deviceOf(agent = '') {
+  const find = (names) => names.find(([part]) => agent.includes(part))?.[1]
+  const browser = find([
+    ['Firefox/', 'Firefox'],
+    ['Edg/', 'Edge'],
+    ['OPR/', 'Opera'],
+    ['Chrome/', 'Chrome'],
+    ['Safari/', 'Safari'],
+  ])
+  const system = find([
+    ['Android', 'Android'],
+    ['iPhone', 'iPhone'],
+    ['iPad', 'iPad'],
+    ['Windows', 'Windows'],
+    ['Mac OS X', 'macOS'],
+    ['Linux', 'Linux'],
+  ])
+  return `${browser ?? 'A program'}${system ? ` on ${system}` : ''}`
+}

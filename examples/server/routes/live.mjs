@@ -1,9 +1,9 @@
-// One stream of events per page: users and messages of its room, the counter, and the events of the queue. Its visitor stays in the
-// room as long as it is open.
+// One stream of events per page: users and messages of its room, the counter, the events of the queue, and the devices of its user. Its
+// visitor stays in the room as long as it is open, and it ends with the session.
 import { subscribe } from '../../../index.js'
 import { HttpError } from '../http.mjs'
 import { joinRoom, isIn, rooms } from '../members.mjs'
-import { visitor } from '../visitor.mjs'
+import { devicesChannel, sessionOf } from '../visitor.mjs'
 import { channelOf, checkRoom } from './room.mjs'
 
 export const COUNTER_CHANNEL = 'example:counter'
@@ -30,12 +30,16 @@ export function liveRoutes({ stopping, jobs }) {
       let leave
       const unwatch = jobs.watch((event) => write(response, 'job', event))
       try {
-        const who = await visitor(request)
-        if (who && (await isIn(room, who.session))) leave = await joinRoom(room, who.session)
+        const { data: user } = await sessionOf(request)
+        if (user && (await isIn(room, user))) leave = await joinRoom(room, user)
         // All are subscribed before the page gets `ready`, after which it reads what it missed.
         subscriptions.push(await rooms.watch(room, ({ type, userId }) => write(response, 'people', { type, userId })))
         subscriptions.push(await subscribe(channelOf(room), (message) => write(response, 'message', message)))
         subscriptions.push(await subscribe(COUNTER_CHANNEL, (event) => write(response, 'counter', event)))
+        if (user) {
+          const check = () => checkSession(request, response)
+          subscriptions.push(await subscribe(devicesChannel(user.userId), check))
+        }
         response.writeHead(200, HEADERS)
         write(response, 'ready', { room })
         const heartbeat = setInterval(() => response.write(':\n\n'), HEARTBEAT_MS)
@@ -50,6 +54,17 @@ export function liveRoutes({ stopping, jobs }) {
       }
     },
   }
+}
+
+/** Lets a page know that sessions of its user began or ended, and ends its stream if its own did. */
+async function checkSession(request, response) {
+  const hasEnded = await sessionOf(request).then(
+    ({ data }) => data === null,
+    // While the store is away nothing is known; the page asks again when it is back.
+    () => false,
+  )
+  write(response, 'session', { hasEnded })
+  if (hasEnded) response.end()
 }
 
 function write(response, event, data) {

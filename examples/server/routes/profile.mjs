@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ApiCache } from '../../../index.js'
 import { send } from '../http.mjs'
-import { requireVisitor } from '../visitor.mjs'
+import { requireSession } from '../visitor.mjs'
 
 const TTL_SECONDS = 30
 const SOURCE_MS = 600
@@ -11,7 +11,7 @@ const CITIES = ['Almadén', 'Idrija', 'Huancavelica', 'Guizhou', 'Monte Amiata']
 export function profileRoutes() {
   return {
     'GET /api/profile': async (request, response) => {
-      const { session } = await requireVisitor(request)
+      const { data: session } = await requireSession(request)
       const key = `profile:${session.userId}`
       let result = 'hit'
       const begin = performance.now()
@@ -33,7 +33,7 @@ export function profileRoutes() {
     },
 
     'DELETE /api/profile': async (request, response) => {
-      const { session } = await requireVisitor(request)
+      const { data: session } = await requireSession(request)
       await ApiCache.invalidateByTag(tagOf(session))
       send(response, 200, { invalidated: tagOf(session) })
     },

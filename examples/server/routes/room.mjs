@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { publish } from '../../../index.js'
 import { HttpError, readJson, requireText, send } from '../http.mjs'
 import { joinRoom, isIn, rooms } from '../members.mjs'
-import { requireVisitor } from '../visitor.mjs'
+import { requireSession } from '../visitor.mjs'
 
 /** All rooms; any other name is rejected before it becomes part of a key. */
 export const ROOMS = ['lobby', 'workshop']
@@ -19,7 +19,7 @@ export function roomRoutes() {
 
     'POST /api/rooms/:room/join': async (request, response, { room }) => {
       checkRoom(room)
-      const { session } = await requireVisitor(request)
+      const { data: session } = await requireSession(request)
       // The page opens its live stream next, which keeps the visitor in the room.
       const leave = await joinRoom(room, session)
       leave()
@@ -28,14 +28,14 @@ export function roomRoutes() {
 
     'POST /api/rooms/:room/leave': async (request, response, { room }) => {
       checkRoom(room)
-      const { session } = await requireVisitor(request)
+      const { data: session } = await requireSession(request)
       await rooms.removeUserFromRoom(room, session.userId)
       send(response, 200, await state(room))
     },
 
     'POST /api/rooms/:room/say': async (request, response, { room }) => {
       checkRoom(room)
-      const { session } = await requireVisitor(request)
+      const { data: session } = await requireSession(request)
       const text = requireText(await readJson(request), 'message', 200)
       if (!(await isIn(room, session))) throw new HttpError(403, 'not_in_room', 'Join the room before you speak.')
       // By its id, a page that gets a message twice, live and in a list, shows it once.
