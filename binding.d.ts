@@ -290,6 +290,12 @@ export declare class Service {
 
 /** Sessions of one service. */
 export declare class Sessions {
+  /** Returns the key of a session, or null for what cannot be an id. */
+  keyOf(id: unknown): string | null
+  /** Returns the id of the session under a key, or null. */
+  idOf(key: unknown): string | null
+  /** The names of some sessions: `{ cursor, ids, hashes }`, or null without a server. */
+  scan(cursor: string): RawValue
   /** Takes `{ prefix, ttl, absoluteTtl, rolling, tokens, cookie: { name, path, domain, secure, sameSite, partitioned } }`. */
   constructor(service: Service, options: unknown)
   /** Returns the same object with limits: `{ timeoutMs, signals, ids }`. */
@@ -317,14 +323,14 @@ export declare class Sessions {
   open(token: unknown): RawValue
   /** Gives a session another token; returns it, or null. */
   rotate(token: unknown, graceSeconds: unknown): RawValue
-  /** Merges changes; false if there is no such session. */
-  update(id: unknown, changes: unknown): RawValue
+  /** Merges changes; false if there is no such session. Takes `{ ttl, remove }`. */
+  update(id: unknown, changes: unknown, options: unknown): RawValue
   /** Deletes it; returns how many keys were deleted. */
   destroy(id: unknown): RawValue
   /** Sets the ttl. */
   extend(id: unknown, seconds: unknown): RawValue
-  /** Renews the ttl. */
-  touch(id: unknown): RawValue
+  /** Renews the ttl, or sets it this once. */
+  touch(id: unknown, ttl: unknown): RawValue
   /** Stores a session under the caller's id. */
   store(id: unknown, data: unknown, ttl: unknown): RawValue
   /** Deletes every session with a tag; returns how many. */

@@ -13,6 +13,7 @@ const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { describedOf } = require('./session/described.js')
 const { RequestSession, assertPlace } = require('./session/handle.js')
 const { SessionCookie, cookieOptions } = require('./session/cookie.js')
+const { newNames } = require('./session/names.js')
 const { isCrossSiteWrite } = require('./session/cross-site.js')
 const { withSession } = require('./session/with-session.js')
 const { presets } = require('./session/presets.js')
@@ -23,6 +24,7 @@ const { assertTtl } = require('./ttl.js')
 
 const SESSION_OPTIONS = { ...names.sessions, trustedOrigins: true }
 const CREATE_OPTIONS = Object.keys(names.createSession)
+const UPDATE_OPTIONS = Object.keys(names.updateSession)
 const VALIDATE_OPTIONS = ['load', 'ttl', 'cookie', 'userId']
 const REQUEST_OPTIONS = ['cookie']
 const DESCRIBE_OPTIONS = ['current']
@@ -43,7 +45,8 @@ class SessionManager extends Limitable {
         const singleFlight = singleFlightOf(native, `session ${prefix}`)
         const isOwnCookie = own.cookie?.name !== undefined
         const isLimited = own.maxPerUser !== undefined
-        return { native: sessions, singleFlight, trustedOrigins, cookie, isOwnCookie, isLimited }
+        const { absoluteTtl } = own
+        return { native: sessions, singleFlight, trustedOrigins, cookie, isOwnCookie, isLimited, absoluteTtl }
       }
       // The store's errors that callers did not get, and the validations that used `load` alone.
       return featureOn(service, make, { errors: 0, fallbacks: 0 })
@@ -92,11 +95,11 @@ class SessionManager extends Limitable {
   async fromRequest(request, options) {
     const [sessions] = readCall(this, options, [])
     const native = sessions.#native
-    const { cookie, trustedOrigins } = partsOf(this).made
+    const { cookie, trustedOrigins, absoluteTtl } = partsOf(this).made
     const token = tokenOf(request, cookie.name)
     const crossSite = isCrossSiteWrite(request, trustedOrigins)
     const opened = token === null || crossSite ? null : await native.open(token)
-    return new RequestSession(native, new SessionCookie(native, cookie), { token, opened, crossSite })
+    return new RequestSession(native, new SessionCookie(native, cookie, absoluteTtl), { token, opened, crossSite })
   }
 
   withSession(handler, options) {
@@ -109,9 +112,15 @@ class SessionManager extends Limitable {
     return tokenOf(request, cookie.name) ?? (isOwnCookie ? null : tokenOf(request))
   }
 
-  updateSession(id, changes) {
+  updateSession(id, changes, options) {
     const error = userIdError('changes', changes)
-    return error ? Promise.reject(error) : this.#native.update(id, changes)
+    if (error) return Promise.reject(error)
+    try {
+      const [sessions, own] = readCall(this, options, UPDATE_OPTIONS)
+      return sessions.#native.update(id, changes, own)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   destroySession(id) {
@@ -122,8 +131,26 @@ class SessionManager extends Limitable {
     return this.#native.extend(id, seconds)
   }
 
-  touch(id) {
-    return this.#native.touch(id)
+  touch(id, ttl) {
+    return this.#native.touch(id, ttl)
+  }
+
+  keyOf(id) {
+    return this.#native.keyOf(id)
+  }
+
+  idOf(key) {
+    return this.#native.idOf(key)
+  }
+
+  async *ids() {
+    for await (const { ids } of newNames(this.#native)) yield* ids
+  }
+
+  async length() {
+    let count = 0
+    for await (const { ids, hashes } of newNames(this.#native)) count += ids.length + hashes.length
+    return count
   }
 
   storeSession(id, data, ttl = 3600) {
@@ -245,8 +272,8 @@ class SessionManager extends Limitable {
     return this.getSession(id, options)
   }
 
-  update(id, changes) {
-    return this.updateSession(id, changes)
+  update(id, changes, options) {
+    return this.updateSession(id, changes, options)
   }
 
   destroy(id) {

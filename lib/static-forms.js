@@ -1,12 +1,13 @@
 'use strict'
 
 // Methods that return a value instead of a promise, and so throw instead of rejecting.
-const SYNCHRONOUS = new Set(['stats', 'keyFor', 'with', 'withSession', 'setCookie'])
+const SYNCHRONOUS = new Set(['stats', 'keyFor', 'keyOf', 'idOf', 'ids', 'with', 'withSession', 'setCookie'])
 
 /** Adds a static form of each method to a class. It is called on the instance that `instance()` returns at call time. */
 function addStaticForms(Class, instance) {
   for (const name of methodNamesOf(Class.prototype)) {
-    if (Object.hasOwn(Class, name)) continue
+    // Not `length`, which every class has.
+    if (typeof Object.getOwnPropertyDescriptor(Class, name)?.value === 'function') continue
     const form = SYNCHRONOUS.has(name) ? (...args) => instance()[name](...args) : promised(instance, name)
     Object.defineProperty(form, 'name', { value: name })
     Object.defineProperty(Class, name, { value: form, configurable: true, writable: true })

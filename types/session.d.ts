@@ -113,6 +113,14 @@ interface Owner {
   userId?: string | number | null
 }
 
+/** Options of `updateSession`. */
+export interface UpdateSessionOptions<Data extends object = KnownSessionData> {
+  /** The ttl that the session has from then on, also for later renewals, in seconds, within the `absoluteTtl`. Default: the one that it has. */
+  ttl?: number
+  /** Fields to remove: not `userId` and `createdAt`, and none that `changes` sets. */
+  remove?: readonly Extract<keyof Data, string>[]
+}
+
 /** Options of `createSession`. */
 export interface CreateSessionOptions {
   /** The session's ttl, in seconds. Default: the manager's. */
@@ -270,14 +278,52 @@ export interface SessionManager<Data extends object = KnownSessionData> extends 
    * A `userId` in `changes` moves the session to that user, and `null` leaves it without one, so never pass unchecked client input.
    * It is a non-empty string, an integer or `null`; anything else rejects with `E_INVALID_ARGUMENT`. `createdAt` does not change.
    * Rejects with `E_CONFLICT` if concurrent writers win a thousand times in a row.
+   *
+   * @example
+   * await sessions.updateSession(id, { remember: true }, { ttl: 30 * 86_400, remove: ['cart'] })
    */
-  updateSession(id: string, changes: SessionChanges<Data>): Promise<boolean>
+  updateSession(
+    id: string,
+    changes: SessionChanges<Data>,
+    options?: UpdateSessionOptions<Data> & CallLimits,
+  ): Promise<boolean>
   /** Destroys the session; returns the number of keys removed, 0 or 1. */
   destroySession(id: string): Promise<number>
   /** Sets the remaining ttl, in seconds (default 3600); returns `false` if the session does not exist. */
   extendSession(id: string, seconds?: number): Promise<boolean>
-  /** Renews the ttl to the one that the session was given; returns `false` if the session does not exist. */
-  touch(id: string): Promise<boolean>
+  /**
+   * Renews the ttl to the one that the session was given, or this once to `ttl` seconds; returns `false` if the session does not exist.
+   */
+  touch(id: string, ttl?: number): Promise<boolean>
+  /**
+   * Returns the key under which the store has the session of this id or token, for clients that read it themselves; `null` for a string
+   * that cannot be an id. It makes no request: there need not be such a session.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for what is no string.
+   */
+  keyOf(id: string): string | null
+  /**
+   * Returns the id of the session under this key, or `null` if none follows from it: if it is no key of this manager's sessions, or if it
+   * has 64 hexadecimal digits behind the prefix, as the hash of a token, or the hash of an id above 512 bytes. It makes no request.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for what is no string.
+   */
+  idOf(key: string): string | null
+  /**
+   * The ids of all sessions under the prefix, in no order, by `SCAN`, on all nodes of a cluster. Sessions with a token are left out, since the
+   * store knows only its hash, and so are ids above 512 bytes. Sessions that are created or end meanwhile may be missing. An id grants access to its session.
+   *
+   * It visits every key of the database, a thousand at a time, and remembers the ids; a deadline of `with` is that of each request.
+   *
+   * @example
+   * for await (const id of sessions.ids()) await sessions.updateSession(id, { theme: 'dark' })
+   */
+  ids(): AsyncGenerator<string, void, undefined>
+  /**
+   * Counts the sessions under the prefix, with those that have a token, in the way that `ids` finds them: it visits every key of the
+   * database. One whose token is being rotated may count twice.
+   */
+  length(): Promise<number>
   /**
    * Stores any object under an id of your own, replacing an existing session; `ttl` is in seconds (default 3600). The session belongs to
    * the user in its `userId`; without one it belongs to no user. Rejects with `E_INVALID_ARGUMENT` for a `userId` that is neither a
@@ -337,7 +383,7 @@ export interface SessionAliases<Data extends object = KnownSessionData> {
   /** The same as `getSession`. */
   get(request: SessionRequest, options?: TokenOptions): Promise<Session<Data> | null>
   /** The same as `updateSession`. */
-  update(id: string, changes: SessionChanges<Data>): Promise<boolean>
+  update(id: string, changes: SessionChanges<Data>, options?: UpdateSessionOptions<Data> & CallLimits): Promise<boolean>
   /** The same as `destroySession`. */
   destroy(id: string): Promise<number>
   /** The same as `destroySession`. */
@@ -407,7 +453,7 @@ export interface RequestSession<Data extends object = KnownSessionData> {
    * Merges `changes` into the session, as `updateSession` does, and renews its ttl. Returns `false` if the session has ended, or if the
    * request has none.
    */
-  update(changes: SessionChanges<Data>): Promise<boolean>
+  update(changes: SessionChanges<Data>, options?: UpdateSessionOptions<Data>): Promise<boolean>
   /**
    * Gives the session a new token and keeps its data; returns `false` if there is no session, or if it has to end because of
    * `maxPerUser`. The old token works for `graceSeconds` more

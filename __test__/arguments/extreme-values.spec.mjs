@@ -204,10 +204,11 @@ const CALLS = {
   ],
   createSession: [(s, a, b, o) => s.sessions.createSession(a, b, o), anything, anything, options],
   getSession: [(s, a) => s.sessions.getSession(a), anything],
-  updateSession: [(s, a, b) => s.sessions.updateSession(a, b), anything, anything],
+  updateSession: [(s, a, b, o) => s.sessions.updateSession(a, b, o), anything, anything, options],
   destroySession: [(s, a) => s.sessions.destroySession(a), anything],
   extendSession: [(s, a, b) => s.sessions.extendSession(a, b), anything, anything],
-  touch: [(s, a) => s.sessions.touch(a), anything],
+  touch: [(s, a, b) => s.sessions.touch(a, b), anything, anything],
+  keyOf: [async (s, a, b) => [s.sessions.keyOf(a), s.sessions.idOf(b)], anything, anything],
   storeSession: [(s, a, b, c) => s.sessions.storeSession(a, b, c), anything, anything, anything],
   destroyByTag: [(s, a) => s.sessions.destroyByTag(a), anything],
   invalidateUser: [(s, a) => s.sessions.invalidateUser(a), anything],
@@ -234,6 +235,15 @@ const CALLS = {
     anything,
     options,
     anything,
+  ],
+  updateRequestSession: [
+    async (s, a, o) => {
+      const session = await s.sessions.fromRequest('none')
+      await session.signIn('u')
+      return session.update(a, o)
+    },
+    anything,
+    options,
   ],
   validateSession: [
     (s, a, o) => s.sessions.validateSession(a, o),

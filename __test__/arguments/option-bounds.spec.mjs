@@ -19,6 +19,7 @@ const TAKERS = {
   cacheSet: (options) => service.cache.set('key', 1, options),
   sessions: (options) => new SessionManager(service, options),
   createSession: (options) => service.sessions.createSession('user', {}, options),
+  updateSession: (options) => service.sessions.updateSession('none', {}, options),
   rooms: (options) => new RealtimeDataManager(service, options),
   subscribe: async (options) => (await service.subscribe('channel', () => {}, options)).close(),
   queue: (options) => new JobQueue('other', { service, ...options }),

@@ -54,6 +54,7 @@ const READERS = {
   cacheSet: (options) => new binding.Cache(service, {}).set('k', 1, options),
   sessions: (options) => new binding.Sessions(service, options),
   createSession: (options) => new binding.Sessions(service, {}).create('u', {}, options),
+  updateSession: (options) => new binding.Sessions(service, {}).update('s', {}, options),
   limiter: (options) => new binding.Limiter(service, options),
   locks: (options) => new binding.Lock(service, options),
   rooms: (options) => new binding.Rooms(service, options),
@@ -86,6 +87,7 @@ const DECLARED = {
   cacheSet: { types: ['CacheSetOptions'] },
   sessions: { types: ['SessionManagerOptions'], inLib: ['trustedOrigins'] },
   createSession: { types: ['CreateSessionOptions'] },
+  updateSession: { types: ['UpdateSessionOptions'] },
   limiter: { types: ['RateLimiterOptions'] },
   locks: { types: ['DistributedLockOptions'] },
   rooms: { types: ['RealtimeDataManagerOptions'] },
@@ -98,7 +100,7 @@ const DECLARED = {
 /** How a type of the table is declared. */
 const TYPES = {
   'a string': /\bstring\b/,
-  'an array of strings': /\breadonly string\[\]/,
+  'an array of strings': /\breadonly (string|Extract<keyof Data, string>)\[\]/,
   'a string or an array of strings': /\bstring \| string\[\]/,
   'a string or a Buffer with PEM text': /\bstring \| Uint8Array/,
   'true or false': /\bboolean\b/,

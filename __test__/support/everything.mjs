@@ -15,6 +15,7 @@ async function sessionsById({ sessions }) {
   const id = await sessions.createSession('ann', { role: 'admin' }, { tags: ['team'] })
   assert.equal((await sessions.getSession(id)).role, 'admin')
   assert.equal(await sessions.updateSession(id, { role: 'guest' }), true)
+  assert.equal(await sessions.updateSession(id, {}, { ttl: 90, remove: ['role'] }), true)
   assert.equal(await sessions.touch(id), true)
   assert.equal(await sessions.extendSession(id, 60), true)
   await sessions.storeSession('mine', { userId: 'ann' }, 60)
@@ -42,6 +43,7 @@ async function requestSessions(service) {
     for (const request of [before, cookieOf(session)])
       assert.equal((await manager.fromRequest(request)).data.role, 'guest')
     assert.equal((await manager.describeSessions('bea')).length, 1)
+    assert.ok((await manager.length()) > 0)
     assert.equal(await session.rotate({ graceSeconds: 0 }), true)
     assert.equal((await manager.fromRequest(before)).data, null)
     const token = session.setCookie.split(/[=;]/)[1]

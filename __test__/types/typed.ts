@@ -84,6 +84,11 @@ export async function owners(): Promise<void> {
   await sessions.updateSession('id', { userId: null })
   await sessions.update('id', { userId: 5, role: 'admin' })
   await sessions.storeSession('id', { role: 'admin', userId: 5, createdAt: new Date().toISOString() })
+  await sessions.updateSession('id', {}, { ttl: 60, remove: ['role'], timeoutMs: 100 })
+  // @ts-expect-error no such field
+  await sessions.updateSession('id', {}, { remove: ['rol'] })
+  // @ts-expect-error a user id is not removed
+  await sessions.updateSession('id', {}, { remove: ['userId'] })
   // @ts-expect-error no such field
   await sessions.updateSession('id', { rol: 'admin' })
   // @ts-expect-error a user id is a string or a number

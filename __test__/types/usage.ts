@@ -293,9 +293,15 @@ export async function sessions(request: Request, incoming: IncomingMessage): Pro
       await sessions.extendSession(id),
       await sessions.extendSession(id, 60),
       await sessions.touch(id),
+      await sessions.touch(id, 60),
+      await sessions.updateSession(id, {}, { ttl: 60, remove: ['role'] }),
       await sessions.update(id, {}),
     ]
+    for await (const each of sessions.ids()) same<string, typeof each>(true)
+    const names: (string | null)[] = [sessions.keyOf(id), SessionManager.idOf('session:a')]
+    void names
     const counts: number[] = [
+      await sessions.length(),
       await sessions.destroySession(id),
       await sessions.destroyByTag('tenant:1'),
       await sessions.invalidateUser('user123'),

@@ -26,21 +26,28 @@ function cookieOptions(given) {
 class SessionCookie {
   #native
   #options
+  #longest
 
-  constructor(native, options) {
+  /** `longest` is after how many seconds a session ends in any case. */
+  constructor(native, options, longest = Infinity) {
     this.#native = native
     this.#options = options
+    this.#longest = longest
   }
 
   /** The value of a `Set-Cookie` header. */
   header(token, seconds) {
-    return this.#native.setCookie(token, seconds)
+    return this.#native.setCookie(token, Math.min(seconds, this.#longest))
   }
 
   /** The arguments for `set` of the cookies of Next.js. */
   forCookies(token, seconds) {
     const { name, ...attributes } = this.#options
-    return [name, token ?? '', { ...attributes, httpOnly: true, maxAge: token === null ? 0 : Math.ceil(seconds) }]
+    return [
+      name,
+      token ?? '',
+      { ...attributes, httpOnly: true, maxAge: token === null ? 0 : Math.ceil(Math.min(seconds, this.#longest)) },
+    ]
   }
 }
 

@@ -2,13 +2,15 @@
 
 const { argumentError, CinnabarError } = require('../error.js')
 const { fromJson, jsonOf } = require('../json.js')
-const { describe, ownOptions } = require('../options.js')
+const names = require('../option-names.js')
+const { describe, isArray, ownOptions } = require('../options.js')
 const { describedOf } = require('./described.js')
 const { committerOf } = require('./respond.js')
 const { userIdError } = require('./user-ids.js')
 
 const SIGN_IN_OPTIONS = ['ttl', 'tags']
 const START_OPTIONS = ['ttl']
+const UPDATE_OPTIONS = Object.keys(names.updateSession)
 const ROTATE_OPTIONS = ['graceSeconds']
 // Requests that a page has sent before it got the new token.
 const GRACE_SECONDS = 10
@@ -108,19 +110,24 @@ class RequestSession {
     })
   }
 
-  update(changes) {
+  update(changes, options) {
     return this.#write(async () => {
       const error = userIdError('changes', changes)
       if (error) throw error
+      const { ttl, remove } = ownOptions(options, UPDATE_OPTIONS)
       if (this.#token === null) return false
       // Converted once, since an object may have other JSON the next time.
       const own = fromJson(jsonOf(changes, 'changes'))
-      if (!(await this.#native.update(this.#token, own))) {
+      // Copied, since the caller may change it meanwhile.
+      const removed = isArray(remove) ? Array.from(remove) : remove
+      if (!(await this.#native.update(this.#token, own, { ttl, remove: removed }))) {
         this.#become(null, null)
         return false
       }
       const { createdAt } = this.#session
       this.#session = { ...this.#session, ...own, createdAt }
+      for (const name of removed ?? []) delete this.#session[name]
+      if (ttl !== undefined) this.#seconds = ttl
       // An update renews the ttl.
       this.#isChanged = true
       return true

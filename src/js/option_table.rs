@@ -7,13 +7,14 @@ use napi_derive::napi;
 use super::option_reader::{Row, rows};
 
 /// The options by the class or method that takes them.
-fn table() -> [(&'static str, Vec<Row>); 13] {
+fn table() -> [(&'static str, Vec<Row>); 14] {
     [
         ("service", rows(|options| options.service())),
         ("cache", rows(|options| options.cache())),
         ("cacheSet", rows(|options| options.entry())),
         ("sessions", rows(|options| options.sessions())),
         ("createSession", rows(|options| options.create_session())),
+        ("updateSession", rows(|options| options.update_session())),
         ("limiter", rows(|options| options.limiter())),
         ("locks", rows(|options| options.locks())),
         ("rooms", rows(|options| options.rooms())),

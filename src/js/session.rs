@@ -1,5 +1,6 @@
 //! The native class behind `SessionManager`.
 
+mod names;
 mod options;
 
 use std::time::Duration;
@@ -142,18 +143,19 @@ impl Sessions {
         })
     }
 
-    /// Merges changes; false if there is no such session.
+    /// Merges changes; false if there is no such session. Takes `{ ttl, remove }`.
     #[napi]
-    pub fn update(&self, env: Env, id: Unknown, changes: Unknown) -> RawValue {
+    pub fn update(&self, env: Env, id: Unknown, changes: Unknown, options: Unknown) -> RawValue {
         self.core.submit_output(env, self.core.operation("UPDATE SESSION", Empty::False), |js| {
             let id = id_of(js, id.raw())?;
             let changes = self.core.environment().stringify(js, changes.raw(), "changes")?;
+            let options = OptionReader::of(js, options.raw()).update_session()?;
             let sessions = self.sessions.clone();
             let Some(id) = id else {
                 // Invalid changes are a programming error, even if the id is invalid client input.
-                return sessions.update("-", &changes).map(|_| Call::ready(false.into()));
+                return sessions.update_with("-", &changes, options).map(|_| Call::ready(false.into()));
             };
-            Ok(Call::deferred(move || Ok(sessions.update(&id, &changes)?.map(Output::from))))
+            Ok(Call::deferred(move || Ok(sessions.update_with(&id, &changes, options)?.map(Output::from))))
         })
     }
 
@@ -176,11 +178,18 @@ impl Sessions {
         })
     }
 
-    /// Renews the ttl.
+    /// Renews the ttl, or sets it this once.
     #[napi]
-    pub fn touch(&self, env: Env, id: Unknown) -> RawValue {
+    pub fn touch(&self, env: Env, id: Unknown, ttl: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("TOUCH SESSION", Empty::False), |js| {
-            id_of(js, id.raw())?.map_or(Ok(Call::ready(false)), |id| self.sessions.touch(&id))
+            let id = id_of(js, id.raw())?;
+            let stored = id.as_deref().unwrap_or("-");
+            let checked = if js.kind(ttl.raw()) == napi::sys::ValueType::napi_undefined {
+                self.sessions.touch(stored)?
+            } else {
+                self.sessions.touch_to(stored, js.any_number(ttl.raw(), "ttl")?)?
+            };
+            Ok(if id.is_some() { checked } else { Call::ready(false) })
         })
     }
 

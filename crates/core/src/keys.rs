@@ -85,6 +85,17 @@ pub fn session(prefix: &Prefix, id: &str) -> Result<Bytes> {
     plain(prefix, "id", id)
 }
 
+/// Returns the id of which this is the key, if there is one: a long id has a key from which it does not follow.
+pub fn session_id(prefix: &Prefix, key: &[u8]) -> Option<String> {
+    let id = decoded_id(key.strip_prefix(prefix.0.as_bytes())?);
+    session(prefix, &id).ok().filter(|own| own == key).map(|_| id)
+}
+
+/// Returns the pattern that all keys of sessions match, and others that have this prefix.
+pub fn session_pattern(prefix: &Prefix) -> Bytes {
+    (glob::literal(&prefix.0) + "*").into()
+}
+
 /// Returns the key of the epoch of a token's load, in the slot of the key that the load will write.
 pub fn session_load(prefix: &Prefix, id: &str) -> Result<Bytes> {
     companion(prefix, "", "id", id, "load")

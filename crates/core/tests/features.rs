@@ -46,6 +46,8 @@ mod session_limit;
 mod session_renewal;
 #[path = "features/session_tokens.rs"]
 mod session_tokens;
+#[path = "features/session_updates.rs"]
+mod session_updates;
 #[path = "features/sessions.rs"]
 mod sessions;
 #[path = "features/validations.rs"]

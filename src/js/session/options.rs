@@ -1,7 +1,7 @@
 //! Options of sessions.
 
 use cinnabar_core::{
-    features::session::{self, CookieAttributes, Create, PerUser, SameSite, WhenFull},
+    features::session::{self, CookieAttributes, Create, PerUser, SameSite, UpdateOptions, WhenFull},
     keys,
 };
 use cinnabar_port::error::Result;
@@ -55,6 +55,14 @@ impl OptionReader<'_> {
             tags: self.read(c"tags", Takes::a("an array of strings"), Js::texts)?.unwrap_or_default(),
             id: self.text(c"id", None)?,
             token: false,
+        })
+    }
+
+    /// Returns the options of an update.
+    pub fn update_session(self) -> Result<UpdateOptions> {
+        Ok(UpdateOptions {
+            ttl: self.ttl(c"ttl", None)?,
+            remove: self.read(c"remove", Takes::a("an array of strings"), Js::texts)?.unwrap_or_default(),
         })
     }
 }

@@ -12,6 +12,7 @@ mod freshness;
 mod group;
 mod index;
 mod metadata;
+mod names;
 mod open;
 mod put;
 mod read;
@@ -57,7 +58,9 @@ pub use admission::{PerUser, WhenFull};
 pub use cookie::CookieAttributes;
 pub use freshness::Moment;
 pub use index::{ListedSession, public_id};
+pub use names::Names;
 pub use open::OpenedSession;
+pub use update::UpdateOptions;
 pub use validate::{Lookup, Stats, hash};
 
 script!(CREATE = "session/create.lua", keys: 1, args: 3);

@@ -35,6 +35,11 @@ pub fn endings() -> Bytes {
     kinds.flat_map(|of| [ending(of), Bytes::from_static(b"|")]).flatten().collect::<Vec<_>>().into()
 }
 
+/// Returns the kind of a value by its last characters; `None` if another program wrote it.
+pub fn kind_by(last: &[u8]) -> Option<Contents> {
+    Contents::ALL.into_iter().find(|of| last.ends_with(&blanks(of.byte())))
+}
+
 /// The metadata of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metadata {

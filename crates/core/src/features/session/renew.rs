@@ -21,7 +21,10 @@ pub const STORE_SESSION_TTL: Duration = Duration::from_secs(3600);
 impl Sessions {
     /// Sets a session's ttl to so many seconds. Returns false if it is missing.
     pub fn extend(&self, id: &str, seconds: f64) -> Result<Call<bool>> {
-        let ttl = ttl::from_seconds("seconds", seconds)?;
+        self.extend_to(id, ttl::from_seconds("seconds", seconds)?)
+    }
+
+    fn extend_to(&self, id: &str, ttl: Duration) -> Result<Call<bool>> {
         let sessions = self.clone();
         let key = self.key(id)?;
         Ok(self.read(key.clone(), false).then(move |found| match found.valid() {
@@ -31,6 +34,11 @@ impl Sessions {
             }
             None => Ok(Step::Done(false)),
         }))
+    }
+
+    /// Renews a session to so many seconds, this once. Returns false if it is missing.
+    pub fn touch_to(&self, id: &str, seconds: f64) -> Result<Call<bool>> {
+        self.extend_to(id, ttl::from_seconds("ttl", seconds)?)
     }
 
     /// Renews a session with its own ttl. Returns false if it is missing.

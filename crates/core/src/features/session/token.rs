@@ -28,8 +28,11 @@ pub fn successor(token: &str, salt: &str) -> String {
 
 /// Whether a text has the form of a token.
 pub fn is_token(text: &str) -> bool {
-    let digits = text.strip_prefix(BEGINNING).map(str::as_bytes);
-    digits.is_some_and(|digits| {
-        digits.len() == 2 * RANDOM_BYTES && digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-    })
+    text.strip_prefix(BEGINNING).is_some_and(is_hash)
+}
+
+/// Whether a text has the form of a token's hash: 64 hexadecimal digits.
+pub fn is_hash(text: &str) -> bool {
+    let digits = text.as_bytes();
+    digits.len() == 2 * RANDOM_BYTES && digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -20,11 +20,22 @@ use crate::features::{json::Object, ttl};
 
 script!(COMPARE_AND_SET = "session/compare_and_set.lua", keys: 1, args: 5, with: ["clock.lua"]);
 
+/// What an update does beside setting fields.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateOptions {
+    /// The ttl in seconds that the session has from then on. Default: the one that it has.
+    pub ttl: Option<f64>,
+    /// Fields to remove.
+    pub remove: Vec<String>,
+}
+
 /// An update in progress.
 struct Update {
     sessions: Sessions,
     key: SessionKey,
     changes: Bytes,
+    remove: Vec<String>,
+    ttl: Option<Duration>,
     rounds: usize,
 }
 
@@ -45,9 +56,27 @@ impl Sessions {
     /// # Errors
     /// `E_INVALID_DATA` if the stored value is not a JSON object; `E_CONFLICT` after a thousand concurrent changes.
     pub fn update(&self, id: &str, changes: &str) -> Result<Call<bool>> {
-        owner("changes", &Object::argument("changes", changes.as_bytes())?)?;
+        self.update_with(id, changes, UpdateOptions::default())
+    }
+
+    /// The same; also removes fields, and gives the session another ttl, within its absolute one.
+    pub fn update_with(&self, id: &str, changes: &str, options: UpdateOptions) -> Result<Call<bool>> {
+        let UpdateOptions { ttl, remove } = options;
+        let named = Object::argument("changes", changes.as_bytes())?;
+        owner("changes", &named)?;
+        for name in &remove {
+            match name.as_str() {
+                "userId" => return Err(Error::argument("remove must not name userId: set it to null instead")),
+                "createdAt" => return Err(Error::argument("remove must not name createdAt, which never changes")),
+                name if named.has(name) => {
+                    return Err(Error::argument("changes and remove must not name the same field"));
+                }
+                _ => {}
+            }
+        }
+        let ttl = ttl.map(|ttl| ttl::from_seconds("ttl", ttl)).transpose()?;
         let changes = Bytes::copy_from_slice(changes.as_bytes());
-        Ok(Update { sessions: self.clone(), key: self.key(id)?, changes, rounds: 0 }.read())
+        Ok(Update { sessions: self.clone(), key: self.key(id)?, changes, remove, ttl, rounds: 0 }.read())
     }
 }
 
@@ -67,19 +96,28 @@ impl Update {
         if self.rounds > MAX_ROUNDS {
             return Err(Error::new(Kind::Conflict, "the session kept changing; nothing was written"));
         }
-        let (json, owner) = patch(&record.json, &self.changes)?;
-        let ttl = self.sessions.renewal_ttl(&record);
+        let (json, owner) = patch(&record.json, &self.changes, &self.remove)?;
+        let before = self.sessions.renewal_ttl(&record);
+        let ttl = self.ttl.unwrap_or(before);
+        let renew = self.ttl.is_some();
         let owner = owner.map(Group::user);
-        if record.metadata.is_some() && owner.as_ref() == record.owner() {
-            let next = [&json, &record.tail[..]].concat().into();
-            let group_epochs = record.group_epochs.clone();
-            return Ok(Step::Next(self.store(Write { current, record, next, group_epochs, ttl }, false)?));
-        }
-        if record.metadata.is_none() && owner.is_none() {
-            let write = Write { current, record, next: json.into(), group_epochs: Vec::new(), ttl };
-            return Ok(Step::Next(self.store(write, false)?));
-        }
-        self.add_to_indexes(current, record, json, owner, ttl).map(Step::Next)
+        let next = match &record.metadata {
+            Some(_) if owner.as_ref() != record.owner() => None,
+            Some(_) if ttl == before => Some([&json, &record.tail[..]].concat().into()),
+            Some(metadata) => Some(Metadata { ttl, ..metadata.clone() }.append_to(&json)),
+            None if owner.is_some() => None,
+            None if ttl == before => Some(Bytes::from(json.clone())),
+            None => Some(self.without_groups(ttl).append_to(&json)),
+        };
+        let Some(next) = next else {
+            return self.add_to_indexes(current, record, json, owner, ttl).map(Step::Next);
+        };
+        let group_epochs = record.group_epochs.clone();
+        Ok(Step::Next(self.store(Write { current, record, next, group_epochs, ttl }, renew)?))
+    }
+
+    fn without_groups(&self, ttl: Duration) -> Metadata {
+        Metadata { of: self.key.of, ttl, owner: None, group_epochs: Vec::new(), extra: None }
     }
 
     /// Updates the groups first, because the session gets a new owner or was written by another program.
@@ -104,12 +142,13 @@ impl Update {
             let owner = has_owner.then(|| group_epochs[0].epoch);
             let extra = record.metadata.as_ref().and_then(|metadata| metadata.extra.clone());
             let next = Metadata { of: self.key.of, ttl, owner, group_epochs: others, extra }.append_to(&json);
-            self.store(Write { current, record, next, group_epochs, ttl }, false).map(Step::Next)
+            let renew = self.ttl.is_some();
+            self.store(Write { current, record, next, group_epochs, ttl }, renew).map(Step::Next)
         }))
     }
 
-    /// Stores the patched session. A ttl that was renewed just before is not renewed again, which saves updating the indexes. Otherwise
-    /// the indexes are updated before the ttl.
+    /// Stores the patched session. A ttl that was renewed just before is not renewed again, which saves updating the indexes; with `renew`
+    /// it is in any case. The indexes are updated before the ttl.
     fn store(self, write: Write, renew: bool) -> Result<Call<bool>> {
         let Write { current, next, ttl, .. } = &write;
         let mut requests = Vec::new();
@@ -165,15 +204,16 @@ pub fn renewal_threshold(ttl: Duration) -> Duration {
     (ttl / 100).min(Duration::from_secs(10))
 }
 
-/// Applies a patch to the session's JSON; also returns the resulting owner.
-fn patch(current: &[u8], changes: &[u8]) -> Result<(Vec<u8>, Option<String>)> {
+/// Applies a patch to the session's JSON and removes fields; also returns the resulting owner.
+fn patch(current: &[u8], changes: &[u8], remove: &[String]) -> Result<(Vec<u8>, Option<String>)> {
     let stored = Object::parse(current)
         .ok_or_else(|| Error::new(Kind::InvalidData, "the stored session is not a JSON object; it was not changed"))?;
     let mut changes = Object::argument("changes", changes)?;
     if stored.has("createdAt") {
         changes.remove("createdAt");
     }
-    let patched = stored.spread(changes);
+    let mut patched = stored.spread(changes);
+    remove.iter().for_each(|name| patched.remove(name));
     Ok((patched.to_bytes()?, patched.name("userId")))
 }
 
