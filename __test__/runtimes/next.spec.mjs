@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
+import { RedisService, SessionManager } from '../../index.js'
 import { root } from '../../scripts/run.mjs'
 import { linesOf } from '../support/lines.mjs'
 import { background, end, freePort, ready, temporaryFolder } from '../support/processes.mjs'
@@ -121,13 +122,15 @@ for (const output of ['normal', 'standalone']) {
 
         if (engine === 'redis') {
           it('renews the cookie of a visitor who only reads pages', async () => {
-            const reader = browser(url)
-            await reader.submit('/', 'Sign in', { name: 'Eve', password: 'cinnabar' })
-            const cookiesSet = async () =>
-              (await ask('/', { headers: { cookie: reader.cookie() } })).headers.getSetCookie()
-            assert.deepEqual(await cookiesSet(), [])
-            const keys = await redis.command('KEYS', 'session:*')
-            for (const key of keys) await redis.command('EXPIRE', key, '1000')
+            // Signed in by another process: this one has not read the session since.
+            const service = new RedisService({ url: redis.url })
+            const sessions = new SessionManager(service, { ...SessionManager.presets.OWASP, cookie: { secure: true } })
+            const session = await sessions.fromRequest({ headers: {} })
+            await session.signIn('eve', { name: 'Eve', device: 'another' })
+            const cookie = session.setCookie.split(';')[0]
+            await service.disconnect()
+            for (const key of await redis.command('KEYS', 'session:*')) await redis.command('EXPIRE', key, '1000')
+            const cookiesSet = async () => (await ask('/', { headers: { cookie } })).headers.getSetCookie()
             const [header, ...more] = await cookiesSet()
             assert.match(header, /^__Host-session=cst_.*Max-Age=1800/)
             assert.deepEqual([more, await cookiesSet()], [[], []])
