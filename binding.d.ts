@@ -296,7 +296,7 @@ export declare class Sessions {
   idOf(key: unknown): string | null
   /** The names of some sessions: `{ cursor, ids, hashes }`, or null without a server. */
   scan(cursor: string): RawValue
-  /** Takes `{ prefix, ttl, absoluteTtl, rolling, tokens, cookie: { name, path, domain, secure, sameSite, partitioned } }`. */
+  /** Takes `{ prefix, ttl, absoluteTtl, rolling, tokens, encryption: { keys: [{ id, key }], acceptPlain }, cookie: { name, path, domain, secure, sameSite, partitioned } }`. */
   constructor(service: Service, options: unknown)
   /** Returns the same object with limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Sessions

@@ -13,6 +13,7 @@ const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { describedOf } = require('./session/described.js')
 const { RequestSession, assertPlace } = require('./session/handle.js')
 const { SessionCookie, cookieOptions } = require('./session/cookie.js')
+const { encryptionOptions } = require('./session/encryption.js')
 const { newNames } = require('./session/names.js')
 const { isCrossSiteWrite } = require('./session/cross-site.js')
 const { withSession } = require('./session/with-session.js')
@@ -38,9 +39,10 @@ class SessionManager extends Limitable {
       const own = readOptions(options, SESSION_OPTIONS)
       const { prefix = defaultPrefixes.sessions } = own
       const trustedOrigins = originsOf(own.trustedOrigins)
+      const encryption = encryptionOptions(own.encryption)
       const make = (native) => {
         const cookie = cookieOptions(own.cookie)
-        const sessions = new binding.Sessions(native, { __proto__: null, ...own, cookie })
+        const sessions = new binding.Sessions(native, { __proto__: null, ...own, cookie, encryption })
         claimPrefix(native, 'sessions', prefix)
         const singleFlight = singleFlightOf(native, `session ${prefix}`)
         const isOwnCookie = own.cookie?.name !== undefined

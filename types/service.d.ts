@@ -33,6 +33,7 @@ export interface ServiceEvent {
    * - `muted`: the user may not publish or subscribe; queues are polled once a second, and events and messages of rooms arrive late or
    *   not at all
    * - `lock-lost`: a lock was lost while the operation of `withLock` ran
+   * - `unreadable`: a stored session does not decrypt and counts as none (reported once)
    */
   type:
     | 'connected'
@@ -46,6 +47,7 @@ export interface ServiceEvent {
     | 'evicts'
     | 'muted'
     | 'lock-lost'
+    | 'unreadable'
   /** The server: `host:port`, or `unix:` and the path of a socket. */
   target: string
   /** A description for people. Never contains a password. */

@@ -45,6 +45,8 @@ export interface SessionManagerOptions {
    * method accepts tokens as ids. With `'hashed'`, `createSession` returns a token too, and sessions under an id are not found.
    */
   tokens?: 'plain' | 'hashed'
+  /** Encrypts the data of sessions, and the users that `validateSession` caches. Default: both are plain JSON. */
+  encryption?: SessionEncryption
   /** The cookie that `fromRequest` reads and `commit` sets. */
   cookie?: SessionCookieOptions
   /**
@@ -52,6 +54,35 @@ export interface SessionManagerOptions {
    * a user; `'*'` for all. Default `[]`: such requests are refused, since they may be forged.
    */
   trustedOrigins?: readonly string[] | '*'
+}
+
+/**
+ * Encryption of sessions in the store by AES-256-GCM, so that a copy of it shows none of their data. A value is bound to its key in the
+ * store and to its ttl, tags and user: one that was changed, moved, or encrypted with a key that is not in the ring counts as no session.
+ * `stats().errors` counts these, and one event `unreadable` reports them.
+ *
+ * The ids of users in the names of indexes, tags, ttls and times remain readable, and other programs cannot read the sessions.
+ */
+export interface SessionEncryption {
+  /**
+   * The ring of keys, at least one: the first encrypts, all decrypt. To replace a key, add the new one at the end in every process, then
+   * move it to the front, and remove the old one once the sessions that it encrypted have ended; every update and rotation encrypts anew.
+   * Replace a key before it has encrypted four billion values.
+   */
+  keys: readonly SessionEncryptionKey[]
+  /**
+   * Whether sessions that are not encrypted are accepted too, while an application changes to encryption; they are encrypted when they are
+   * next written. Default `false`, since who can write to the store could add sessions of any user.
+   */
+  acceptPlain?: boolean
+}
+
+/** A key that encrypts sessions. */
+export interface SessionEncryptionKey {
+  /** Its name, stored with what it encrypts: 1 to 64 letters, digits, `-`, `_` or `.`, and never used for another key. */
+  id: string
+  /** 32 random bytes, or their base64, as `openssl rand -base64 32` prints it. */
+  key: Uint8Array | string
 }
 
 /** The attributes of a session's cookie. It is always `HttpOnly`, and its `Max-Age` is the session's ttl. */
@@ -190,6 +221,8 @@ export interface ValidateOptions<User> extends TokenOptions {
 
 /** Counts since the manager was created. */
 export interface SessionStats extends CacheStats {
+  /** Failures of the store, those that a fallback hid from the caller, and values that did not decrypt, which count as misses too. */
+  errors: number
   /** How often `validateSession` called `load` without the store, because the server could not be reached. */
   fallbacks: number
 }

@@ -100,6 +100,7 @@ const DECLARED = {
 /** How a type of the table is declared. */
 const TYPES = {
   'a string': /\bstring\b/,
+  'an array of keys': /\breadonly SessionEncryptionKey\[\]/,
   'an array of strings': /\breadonly (string|Extract<keyof Data, string>)\[\]/,
   'a string or an array of strings': /\bstring \| string\[\]/,
   'a string or a Buffer with PEM text': /\bstring \| Uint8Array/,

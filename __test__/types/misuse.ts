@@ -121,6 +121,10 @@ export async function misuse(): Promise<void> {
   new RateLimiter(redisService, { onUnavailable: 'miss' })
   // @ts-expect-error sessions have no such choice
   new SessionManager(redisService, { onUnavailable: 'throw' })
+  // @ts-expect-error a key has an id, by which it is found
+  new SessionManager(redisService, { encryption: { keys: ['base64'] } })
+  // @ts-expect-error without a key, nothing can be encrypted
+  new SessionManager(redisService, { encryption: { acceptPlain: true } })
   // @ts-expect-error JSON has no undefined
   await ApiCache.set('key', undefined)
   // @ts-expect-error what may be undefined is

@@ -60,6 +60,7 @@ import type {
   ServiceHealth,
   ServiceOptions,
   Session,
+  SessionEncryptionKey,
   SessionStats,
   Subscription,
 } from 'cinnabar'
@@ -274,6 +275,8 @@ export async function client(client: RawClient): Promise<void> {
 export async function sessions(request: Request, incoming: IncomingMessage): Promise<void> {
   type Signed = User & { role?: string; any?: string }
   const own = new SessionManager<Signed>(redisService, { prefix: 'session:', ttl: 3600, rolling: true })
+  const keys: SessionEncryptionKey[] = [{ id: 'k1', key: new Uint8Array(32) }]
+  new SessionManager(redisService, { encryption: { keys: [{ id: 'k2', key: 'base64' }, ...keys], acceptPlain: true } })
   const typed = await own.getSession('x')
   same<Session<Signed> | null, typeof typed>(true)
   if (typed) same<string, typeof typed.name & typeof typed.userId & typeof typed.createdAt>(true)

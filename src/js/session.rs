@@ -38,7 +38,7 @@ pub struct Sessions {
 
 #[napi]
 impl Sessions {
-    /// Takes `{ prefix, ttl, absoluteTtl, rolling, tokens, cookie: { name, path, domain, secure, sameSite, partitioned } }`.
+    /// Takes `{ prefix, ttl, absoluteTtl, rolling, tokens, encryption: { keys: [{ id, key }], acceptPlain }, cookie: { name, path, domain, secure, sameSite, partitioned } }`.
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
@@ -105,7 +105,9 @@ impl Sessions {
         self.core.submit_output(env, self.core.operation("GET SESSION", Empty::Null), |js| {
             let Some(id) = id_of(js, id.raw())? else { return Ok(Call::ready(Output::Null)) };
             let (sessions, now) = (self.sessions.clone(), self.now(js)?);
-            Ok(Call::deferred(move || sessions.get_as(&id, now, |json| json.map_or(Output::Null, Output::json))))
+            let call =
+                Call::deferred(move || sessions.get_as(&id, now, |json| json.map_or(Output::Null, Output::json)));
+            self.reporting(js, call)
         })
     }
 
@@ -129,7 +131,7 @@ impl Sessions {
                 })
             };
             let (sessions, now) = (self.sessions.clone(), self.now(js)?);
-            Ok(Call::deferred(move || Ok(sessions.open(&token, now)?.map(opened))))
+            self.reporting(js, Call::deferred(move || Ok(sessions.open(&token, now)?.map(opened))))
         })
     }
 
@@ -276,7 +278,7 @@ impl Sessions {
         let operation = Operation { name: "VALIDATE SESSION", empty: None };
         self.core.submit(env, operation, |js| {
             let (token, loading) = (js.text(token.raw(), "token")?, js.flag(loading.raw(), "loading")?);
-            Ok(self.sessions.lookup(&token, loading)?.map(|found| {
+            Ok(self.reporting(js, self.sessions.lookup(&token, loading)?)?.map(|found| {
                 Output::Object(vec![
                     Output::field("hash", found.hash),
                     ("user".into(), found.user.map_or(Output::Null, Output::json)),
@@ -335,6 +337,20 @@ impl Sessions {
     fn now(&self, js: Js) -> Result<Option<Moment>> {
         let is_needed = self.sessions.is_rolling() && !self.core.open_store(js)?.store().is_embedded();
         Ok(is_needed.then(moment))
+    }
+
+    /// Wraps a call that reads values, so that one that does not decrypt is reported. Without encryption that is done from the call after
+    /// the first such value on, because the wrapper takes time.
+    fn reporting<T: Send + 'static>(&self, js: Js, call: Call<T>) -> Result<Call<T>> {
+        if !self.sessions.is_encrypted() && !self.sessions.has_unreadable() {
+            return Ok(call);
+        }
+        let (sessions, store) = (self.sessions.clone(), self.core.open_store(js)?.store().clone());
+        Ok(call.inspect(move |_| {
+            if sessions.has_unreadable() {
+                store.report_unreadable();
+            }
+        }))
     }
 
     fn list_of(&self, js: Js, user: Value, with_left: bool) -> Result<Call<Vec<session::ListedSession>>> {

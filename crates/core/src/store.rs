@@ -39,6 +39,8 @@ pub struct Store {
     events: Arc<EventEmitter>,
     /// Whether `report_eviction` was called before.
     eviction_reported: AtomicBool,
+    /// Whether `report_unreadable` was called before.
+    unreadable_reported: AtomicBool,
     denied: DeniedPermissions,
 }
 
@@ -58,7 +60,13 @@ impl Store {
             Server::Memory(_) => Engine::Memory(memory::Engine::new(settings.max_bytes)?),
             _ => Engine::Redis(Box::new(redis::Engine::new(settings, events.clone())?)),
         };
-        Ok(Self { engine, events, eviction_reported: AtomicBool::new(false), denied: DeniedPermissions::default() })
+        Ok(Self {
+            engine,
+            events,
+            eviction_reported: AtomicBool::new(false),
+            unreadable_reported: AtomicBool::new(false),
+            denied: DeniedPermissions::default(),
+        })
     }
 
     /// Creates a store over an engine.
@@ -67,6 +75,7 @@ impl Store {
             engine,
             events: Arc::default(),
             eviction_reported: AtomicBool::new(false),
+            unreadable_reported: AtomicBool::new(false),
             denied: DeniedPermissions::default(),
         }
     }
@@ -86,6 +95,17 @@ impl Store {
             "{target} evicts keys when it is full (maxmemory-policy {policy}), pending jobs among them: set it to noeviction"
         );
         self.events.emit(&Event::new(EventKind::Evicts, target, text));
+    }
+
+    /// Notifies the listeners, once, that a session does not decrypt.
+    pub fn report_unreadable(&self) {
+        if self.unreadable_reported.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let target = self.status().servers.first().map(|server| server.target.clone()).unwrap_or_default();
+        let text = "a stored session is not accepted: its value was changed or moved, its key is not in encryption.keys, or it is not \
+                    encrypted (stats().errors counts them)";
+        self.events.emit(&Event::new(EventKind::Unreadable, target, text));
     }
 
     /// Records whether its server denies this user to publish or to subscribe on a channel, and reports that once while it does.

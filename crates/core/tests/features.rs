@@ -40,6 +40,8 @@ mod run;
 mod server;
 #[path = "features/session_absolute_ttl.rs"]
 mod session_absolute_ttl;
+#[path = "features/session_encryption.rs"]
+mod session_encryption;
 #[path = "features/session_limit.rs"]
 mod session_limit;
 #[path = "features/session_renewal.rs"]

@@ -45,6 +45,8 @@ pub enum EventKind {
     Muted,
     /// A lock was lost while its operation was running.
     LockLost,
+    /// A stored session does not decrypt; emitted once.
+    Unreadable,
 }
 
 impl EventKind {
@@ -62,6 +64,7 @@ impl EventKind {
             Self::Evicts => "evicts",
             Self::Muted => "muted",
             Self::LockLost => "lock-lost",
+            Self::Unreadable => "unreadable",
         }
     }
 }

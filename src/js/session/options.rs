@@ -1,28 +1,34 @@
 //! Options of sessions.
 
+use std::sync::Arc;
+
 use cinnabar_core::{
-    features::session::{self, CookieAttributes, Create, PerUser, SameSite, UpdateOptions, WhenFull},
+    features::session::{self, CookieAttributes, Create, Encryption, PerUser, SameSite, UpdateOptions, WhenFull},
     keys,
 };
-use cinnabar_port::error::Result;
+use cinnabar_port::error::{Error, Result};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::js::{
-    node_api::Js,
+    node_api::{Js, Value},
     option_reader::{OptionReader, Takes},
 };
 
 impl OptionReader<'_> {
     /// Returns the options of a manager.
     pub fn sessions(self) -> Result<(session::Options, CookieAttributes)> {
-        let options = session::Options {
+        let mut options = session::Options {
             prefix: self.text(c"prefix", Some(keys::SESSIONS))?,
             ttl: self.ttl(c"ttl", Some(session::DEFAULT_TTL_SECONDS))?,
             rolling: self.flag(c"rolling", false)?,
             absolute_ttl: self.ttl(c"absoluteTtl", None)?,
             per_user: self.per_user()?,
             hashed: self.word_or(c"tokens", [("plain", false), ("hashed", true)], false)?,
+            encryption: None,
         };
-        Ok((options, self.session_cookie()?))
+        let cookie = self.session_cookie()?;
+        options.encryption = self.encryption()?.map(Arc::new);
+        Ok((options, cookie))
     }
 
     fn per_user(self) -> Result<Option<PerUser>> {
@@ -31,6 +37,17 @@ impl OptionReader<'_> {
             [("evict-oldest", WhenFull::EndOldest), ("evict-idle", WhenFull::EndIdle), ("reject", WhenFull::Reject)];
         let when_full = self.word_or(c"whenFull", policies, WhenFull::EndOldest)?;
         Ok(most.map(|most| PerUser { most: most as usize, when_full }))
+    }
+
+    /// Returns the keys for encryption, which JavaScript has copied as bytes.
+    fn encryption(self) -> Result<Option<Encryption>> {
+        let Some(encryption) = self.group(c"encryption")? else { return Ok(None) };
+        let keys = encryption
+            .read(c"keys", Takes::a("an array of keys"), |js, value, label| {
+                js.each_part(value, label, |key| js.encryption_key(key))
+            })?
+            .unwrap_or_default();
+        Encryption::new(keys, encryption.flag(c"acceptPlain", false)?).map(Some)
     }
 
     /// Returns the attributes of the cookie. Their defaults depend on each other and on NODE_ENV, so JavaScript has filled them in.
@@ -64,5 +81,20 @@ impl OptionReader<'_> {
             ttl: self.ttl(c"ttl", None)?,
             remove: self.read(c"remove", Takes::a("an array of strings"), Js::texts)?.unwrap_or_default(),
         })
+    }
+}
+
+impl Js {
+    /// Returns a key for encryption: its id and its bytes.
+    fn encryption_key(self, key: Value) -> Result<(String, Zeroizing<Vec<u8>>)> {
+        let part = |name| Ok(self.option(key, name)?.unwrap_or_else(|| self.undefined()));
+        let (id, key) = (self.text(part(c"id")?, "id")?, part(c"key")?);
+        let bytes =
+            self.bytes(key).ok_or_else(|| Error::argument("key must be 32 bytes, as a Uint8Array or in base64"))?;
+        let wiped = Zeroizing::new(bytes.to_vec());
+        if let Ok(mut copy) = bytes.try_into_mut() {
+            copy.zeroize();
+        }
+        Ok((id, wiped))
     }
 }

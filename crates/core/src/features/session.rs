@@ -8,6 +8,7 @@
 mod admission;
 mod contents;
 mod cookie;
+mod encryption;
 mod freshness;
 mod group;
 mod index;
@@ -56,6 +57,7 @@ use crate::keys::{self, Prefix};
 pub use ::cookie::SameSite;
 pub use admission::{PerUser, WhenFull};
 pub use cookie::CookieAttributes;
+pub use encryption::Encryption;
 pub use freshness::Moment;
 pub use index::{ListedSession, public_id};
 pub use names::Names;
@@ -92,6 +94,8 @@ pub struct Options {
     pub absolute_ttl: Option<f64>,
     /// How many sessions a user has at most, not counting those of `store`.
     pub per_user: Option<PerUser>,
+    /// Encrypts the data of sessions and validated users.
+    pub encryption: Option<Arc<Encryption>>,
 }
 
 /// Options of one new session.
@@ -128,6 +132,7 @@ struct Inner {
     hashed: bool,
     absolute_ttl: Option<Duration>,
     per_user: Option<PerUser>,
+    encryption: Option<Arc<Encryption>>,
     counters: validate::Counters,
     /// The keys of the epochs that sessions needed when they were last read or written, by id.
     hints: Hints<EpochKeys>,
@@ -171,17 +176,13 @@ impl Sessions {
             rolling: options.rolling,
             hashed: options.hashed,
             per_user: options.per_user,
+            encryption: options.encryption,
             absolute_ttl: options.absolute_ttl.map(|ttl| ttl::from_seconds("absoluteTtl", ttl)).transpose()?,
             counters: validate::Counters::default(),
             hints: Hints::new(HINTS),
             epochs: Hints::new(HINTS),
             freshness: Hints::new(HINTS),
         })))
-    }
-
-    /// Whether reading a session renews its ttl.
-    pub fn is_rolling(&self) -> bool {
-        self.0.rolling
     }
 
     /// Stores `{ userId, createdAt, ...data }` and returns its id or token. `created_at` is an ISO time, and `data` is the text of a
@@ -280,7 +281,8 @@ impl Sessions {
             let extra = self.extra(&key)?;
             let is_default = ttl == STORE_SESSION_TTL && key.of == Contents::Session && extra.is_none();
             let metadata = Metadata { of: key.of, ttl, owner: None, group_epochs: Vec::new(), extra };
-            let value = if is_default { data.to_owned().into() } else { metadata.append_to(data.as_bytes()) };
+            let tail = if is_default { Vec::new() } else { metadata.encode() };
+            let value = self.stored_value(&key.id, data.as_bytes(), &tail)?;
             let request = match self.0.absolute_ttl {
                 None => set(key.redis_key, value, ttl, None),
                 Some(absolute) => put(key.redis_key, value, ttl, Bound::After(absolute), None),

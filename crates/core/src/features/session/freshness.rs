@@ -47,6 +47,11 @@ pub fn renewal_period(ttl: Duration) -> Duration {
 }
 
 impl Sessions {
+    /// Whether reading a session renews its ttl.
+    pub fn is_rolling(&self) -> bool {
+        self.0.rolling
+    }
+
     /// Returns what is known about a session that needs no renewal now.
     pub(super) fn freshness(&self, id: &Bytes, now: Option<Moment>) -> Option<Freshness> {
         let now = now?;

@@ -15,7 +15,7 @@ use super::{
     MAX_ROUNDS, SLACK, SessionKey, Sessions,
     contents::Contents,
     group::{Epoch, Group},
-    metadata::{self, Record},
+    metadata,
     read::{EpochKeys, ReadResult, ValidSession},
 };
 use crate::keys;
@@ -240,7 +240,7 @@ impl Sessions {
                         continue;
                     }
                 };
-                let Some(record) = reply.bulk()?.and_then(|value| Record::read(&value)) else { continue };
+                let Some(record) = reply.bulk()?.and_then(|value| self.record(&key.id, &value).ok()) else { continue };
                 let was_member =
                     record.group_epochs.iter().any(|recorded| recorded.group == group && recorded.epoch != epoch);
                 if was_member && record.of().is_session() == key.of.is_session() {
@@ -303,7 +303,7 @@ impl Sessions {
                     left if left < 0 => NO_TTL_MS,
                     left => left + SLACK.as_millis() as i64,
                 };
-                let Some(record) = value.bulk()?.and_then(|value| Record::read(&value)) else { continue };
+                let Some(record) = value.bulk()?.and_then(|value| self.record(&key.id, &value).ok()) else { continue };
                 let others = groups.iter().filter(|group| !record.groups().any(|other| other == *group));
                 for index in record.groups().chain(others).flat_map(|group| group.index_key(&self.0.prefix, key.of)) {
                     index_removals.push(removal(index, key.id.clone(), left.to_string().into()));

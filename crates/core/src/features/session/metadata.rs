@@ -109,7 +109,7 @@ impl Metadata {
         blank(&bytes)
     }
 
-    /// Appends it to the JSON.
+    /// Appends it to JSON that is not encrypted.
     pub fn append_to(&self, json: &[u8]) -> Bytes {
         [json, &self.encode()].concat().into()
     }
@@ -141,22 +141,18 @@ impl Metadata {
 }
 
 impl Record {
-    /// Parses a value. `None` if its metadata is damaged, since it cannot be trusted then.
-    pub fn read(value: &Bytes) -> Option<Self> {
+    /// Parses a value whose JSON is `json_of` its text, its white space and its kind. `None` if its metadata is damaged, since it cannot be
+    /// trusted then, or if it has no JSON.
+    pub fn read_as(value: &Bytes, json_of: impl FnOnce(Bytes, &[u8], Contents) -> Option<Bytes>) -> Option<Self> {
         let end = value.iter().rposition(|byte| bits(*byte) == NONE).map_or(0, |last| last + 1);
         let tail = &value[end..];
         if !tail.starts_with(MAGIC_BLANKS.as_flattened()) {
-            let named = named(value).map(Group::user).map(Box::new);
-            return Some(Self {
-                json: value.clone(),
-                tail: Bytes::new(),
-                metadata: None,
-                group_epochs: Vec::new(),
-                named,
-            });
+            let json = json_of(value.clone(), &[], Contents::Session)?;
+            let named = named(&json).map(Group::user).map(Box::new);
+            return Some(Self { json, tail: Bytes::new(), metadata: None, group_epochs: Vec::new(), named });
         }
         let metadata = Metadata::read(&unblank(tail)?)?;
-        let json = value.slice(..end);
+        let json = json_of(value.slice(..end), tail, metadata.of)?;
         let mut group_epochs = Vec::with_capacity(1 + metadata.group_epochs.len());
         if let Some(epoch) = metadata.owner {
             group_epochs.push(GroupEpoch { group: Group::user(owner(&json)?), epoch });
@@ -191,6 +187,17 @@ impl Record {
     pub fn groups(&self) -> impl Iterator<Item = &Group> {
         self.named.as_deref().into_iter().chain(self.group_epochs.iter().map(|recorded| &recorded.group))
     }
+}
+
+/// Returns the white space of a value without the time at which the session ends, which the store fills in.
+pub fn without_end(tail: &[u8]) -> Vec<u8> {
+    let mut fixed = tail.to_vec();
+    let metadata = unblank(tail).and_then(|bytes| Metadata::read(&bytes));
+    let has_end = metadata.and_then(|metadata| metadata.extra?.until).is_some();
+    if let Some(from) = tail.len().checked_sub(36).filter(|_| has_end) {
+        fixed[from..from + 32].fill(BLANKS[0]);
+    }
+    fixed
 }
 
 /// Returns the user id in a session's JSON. `createSession` writes it as the first field, which needs no full parse.
@@ -292,6 +299,10 @@ impl<'a> Rest<'a> {
 mod tests {
     use super::*;
 
+    fn read(value: &Bytes) -> Option<Record> {
+        Record::read_as(value, |text, _, _| Some(text))
+    }
+
     fn metadata() -> Metadata {
         let recorded = |group| GroupEpoch { group, epoch: Epoch([7; 8]) };
         Metadata {
@@ -307,7 +318,7 @@ mod tests {
     fn encoding_can_be_undone() {
         let json = br#"{"userId":"u","a":" \t "}"#;
         let value = metadata().append_to(json);
-        let record = Record::read(&value).unwrap();
+        let record = read(&value).unwrap();
         assert_eq!((&record.json[..], record.metadata), (&json[..], Some(metadata())));
         assert_eq!(record.group_epochs.len(), 3);
         assert_eq!(
@@ -328,7 +339,7 @@ mod tests {
     #[test]
     fn values_of_other_programs_have_no_metadata() {
         for text in ["", "{}", "{} \n", "{}\r\n\t ", "no json", "{}\r\t\n\n\t \r"] {
-            let record = Record::read(&Bytes::from_static(text.as_bytes())).unwrap();
+            let record = read(&Bytes::from_static(text.as_bytes())).unwrap();
             assert_eq!((&record.json[..], record.metadata), (text.as_bytes(), None));
         }
     }
@@ -342,7 +353,7 @@ mod tests {
             (r#"{"a":"userId"}"#, None),
             (r#"["userId"]"#, None),
         ] {
-            let record = Record::read(&Bytes::from_static(text.as_bytes())).unwrap();
+            let record = read(&Bytes::from_static(text.as_bytes())).unwrap();
             assert_eq!(record.named, wanted.map(|name| Box::new(Group::user(name.into()))), "{text}");
         }
     }
@@ -351,10 +362,10 @@ mod tests {
     fn damaged_metadata_is_rejected() {
         let value = metadata().append_to(br#"{"userId":"u"}"#);
         for length in value.len() - metadata().encode().len() + 8..value.len() {
-            assert!(Record::read(&value.slice(..length)).is_none(), "{length}");
+            assert!(read(&value.slice(..length)).is_none(), "{length}");
         }
-        assert!(Record::read(&metadata().append_to(b"{}")).is_none(), "an owner's epoch without an owner");
-        assert!(Record::read(&Bytes::from([&value[..], b"    "].concat())).is_none());
+        assert!(read(&metadata().append_to(b"{}")).is_none(), "an owner's epoch without an owner");
+        assert!(read(&Bytes::from([&value[..], b"    "].concat())).is_none());
     }
 
     #[test]

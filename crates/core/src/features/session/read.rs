@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 use super::{
     MAX_ROUNDS, SessionKey, Sessions,
     contents::Contents,
+    encryption::Unusable,
     group::{Group, GroupState, Kind},
     metadata::Record,
     token,
@@ -33,8 +34,8 @@ pub type EpochKeys = SmallVec<[Bytes; 1]>;
 pub enum ReadResult {
     /// No value.
     Missing,
-    /// A value of another kind: a validated token instead of a session, or the reverse; or a string, number or array that another
-    /// program wrote.
+    /// A value of another kind: a validated token instead of a session, or the reverse; a string, number or array that another
+    /// program wrote; or a value that does not decrypt.
     OtherKind,
     /// What is left under a token that was rotated.
     Rotated,
@@ -184,7 +185,14 @@ impl Reader {
             reply => (reply.bulk()?, 0, 0),
         };
         let Some(value) = value else { return Ok(Outcome::Done(ReadResult::Missing)) };
-        let Some(record) = Record::read(&value) else { return Ok(Outcome::Done(ReadResult::Invalid(value))) };
+        let record = match self.sessions.record(&self.key.id, &value) {
+            Ok(record) => record,
+            Err(Unusable::Damaged) => return Ok(Outcome::Done(ReadResult::Invalid(value))),
+            Err(Unusable::Unreadable) => {
+                self.sessions.0.counters.count_unreadable();
+                return Ok(Outcome::Done(ReadResult::OtherKind));
+            }
+        };
         if record.of() == Contents::Rotated {
             return self.follow(&record);
         }

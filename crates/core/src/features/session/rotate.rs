@@ -99,7 +99,8 @@ impl Rotation {
         for GroupEpoch { group, epoch } in &read.record.group_epochs {
             requests.push(self.follow(group, *epoch, old, new, *ttl)?);
         }
-        let (key, value) = (new.redis_key.clone(), read.value.clone());
+        let key = new.redis_key.clone();
+        let value = self.sessions.stored_value(&new.id, &read.record.json, &read.record.tail)?;
         requests.push(match read.record.until() {
             None => set(key, value, *ttl, Some("NX")),
             Some(until) => put(key, value, *ttl, Bound::At(until), Some(Bytes::new())),

@@ -101,17 +101,18 @@ impl Update {
         let ttl = self.ttl.unwrap_or(before);
         let renew = self.ttl.is_some();
         let owner = owner.map(Group::user);
-        let next = match &record.metadata {
+        let tail = match &record.metadata {
             Some(_) if owner.as_ref() != record.owner() => None,
-            Some(_) if ttl == before => Some([&json, &record.tail[..]].concat().into()),
-            Some(metadata) => Some(Metadata { ttl, ..metadata.clone() }.append_to(&json)),
+            Some(_) if ttl == before => Some(record.tail.clone()),
+            Some(metadata) => Some(Metadata { ttl, ..metadata.clone() }.encode().into()),
             None if owner.is_some() => None,
-            None if ttl == before => Some(Bytes::from(json.clone())),
-            None => Some(self.without_groups(ttl).append_to(&json)),
+            None if ttl == before => Some(Bytes::new()),
+            None => Some(self.without_groups(ttl).encode().into()),
         };
-        let Some(next) = next else {
+        let Some(tail) = tail else {
             return self.add_to_indexes(current, record, json, owner, ttl).map(Step::Next);
         };
+        let next = self.sessions.stored_value(&self.key.id, &json, &tail)?;
         let group_epochs = record.group_epochs.clone();
         Ok(Step::Next(self.store(Write { current, record, next, group_epochs, ttl }, renew)?))
     }
@@ -141,7 +142,8 @@ impl Update {
             let group_epochs: Vec<_> = own.chain(others.iter().cloned()).collect();
             let owner = has_owner.then(|| group_epochs[0].epoch);
             let extra = record.metadata.as_ref().and_then(|metadata| metadata.extra.clone());
-            let next = Metadata { of: self.key.of, ttl, owner, group_epochs: others, extra }.append_to(&json);
+            let tail = Metadata { of: self.key.of, ttl, owner, group_epochs: others, extra }.encode();
+            let next = self.sessions.stored_value(&self.key.id, &json, &tail)?;
             let renew = self.ttl.is_some();
             self.store(Write { current, record, next, group_epochs, ttl }, renew).map(Step::Next)
         }))
@@ -175,8 +177,8 @@ impl Update {
 
     /// Retries after a concurrent change. If the session depends on the same epochs, they are not read again.
     fn retry(self, fresh: Bytes, before: &Record) -> Result<Step<bool>> {
-        match Record::read(&fresh) {
-            Some(record)
+        match self.sessions.record(&self.key.id, &fresh) {
+            Ok(record)
                 if record.group_epochs == before.group_epochs
                     && record.tail == before.tail
                     && record.named == before.named =>

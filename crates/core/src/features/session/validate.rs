@@ -5,7 +5,7 @@
 //! invalidations. The user is unknown before the load. If it turns out that the user's epoch already existed at a lower count,
 //! the later invalidations were those of other users.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
 use cinnabar_port::{
@@ -52,7 +52,7 @@ pub struct Stats {
     pub hits: u64,
     /// Not found.
     pub misses: u64,
-    /// Failed.
+    /// Failed, or found what does not decrypt, which counts as a miss too.
     pub errors: u64,
 }
 
@@ -61,9 +61,17 @@ pub(super) struct Counters {
     hits: AtomicU64,
     misses: AtomicU64,
     errors: AtomicU64,
+    /// Whether a value could not be decrypted.
+    pub(super) has_unreadable: AtomicBool,
 }
 
 impl Counters {
+    /// Counts a value that cannot be decrypted, which is then not found.
+    pub(super) fn count_unreadable(&self) {
+        self.errors.fetch_add(1, Relaxed);
+        self.has_unreadable.store(true, Relaxed);
+    }
+
     /// Counts a read: found, not found, or failed.
     pub(super) fn count(&self, found: Option<bool>) {
         match found {
@@ -219,8 +227,8 @@ impl Fill {
     }
 
     fn store(self, group_epochs: Vec<GroupEpoch>, notes: Vec<Request>) -> Result<Call<bool>> {
-        let value = Metadata { of: Contents::Token, ttl: self.ttl, owner: None, group_epochs, extra: None }
-            .append_to(&self.user);
+        let tail = Metadata { of: Contents::Token, ttl: self.ttl, owner: None, group_epochs, extra: None }.encode();
+        let value = self.sessions.stored_value(&self.key.id, &self.user, &tail)?;
         let load = self.key.load(&self.sessions.0.prefix)?;
         let args = [
             self.key.redis_key,

@@ -67,7 +67,7 @@ impl SessionWrite {
             return self.write(put);
         };
         let mut requests = self.add_to_indexes()?;
-        requests.push(self.put(true)(&self.key, self.encoded(&known), self.ttl));
+        requests.push(self.put(true)(&self.key, self.encoded(&known)?, self.ttl));
         Ok(Call::round(requests, move |replies: Replies| {
             let replies = replies.all().inspect_err(|_| {
                 // If the store rejects writes, the next call should fail in its first round, before it writes anything.
@@ -110,14 +110,15 @@ impl SessionWrite {
         self.groups.iter().map(|group| group.epoch_key(&self.sessions.0.prefix)).collect()
     }
 
-    fn encoded(&self, epochs: &[Epoch]) -> Bytes {
+    fn encoded(&self, epochs: &[Epoch]) -> Result<Bytes> {
         let group_epochs =
             self.groups.iter().zip(epochs).map(|(group, epoch)| GroupEpoch { group: group.clone(), epoch: *epoch });
         let (owners, group_epochs): (Vec<_>, Vec<_>) =
             group_epochs.partition(|recorded| recorded.group.kind == Kind::User);
         let owner = owners.first().map(|recorded| recorded.epoch);
         let extra = self.extra.clone();
-        Metadata { of: self.key.of, ttl: self.ttl, owner, group_epochs, extra }.append_to(&self.json)
+        let tail = Metadata { of: self.key.of, ttl: self.ttl, owner, group_epochs, extra }.encode();
+        self.sessions.stored_value(&self.key.id, &self.json, &tail)
     }
 
     fn write_with(
@@ -126,7 +127,7 @@ impl SessionWrite {
         request: impl FnOnce(&SessionKey, Bytes, Duration) -> Request,
     ) -> Result<Call<bool>> {
         let needed = self.needed()?;
-        let write = request(&self.key, self.encoded(&epochs), self.ttl);
+        let write = request(&self.key, self.encoded(&epochs)?, self.ttl);
         Ok(Call::new(write, move |reply| {
             let stored = !matches!(reply, Reply::Nil | Reply::Int(0));
             if stored {
