@@ -95,7 +95,13 @@ for (const output of ['normal', 'standalone']) {
           const status = async (each) => (await ask('/api/session', { headers: { cookie: each.last } })).status
           const statuses = await Promise.all([one, other, third].map(status))
           assert.deepEqual([statuses[0], ...statuses.slice(1).sort()], [200, 200, 401])
+          const events = await ask('/api/events', { headers: { cookie: one.cookie() } })
+          const remaining = statuses[1] === 200 ? other : third
+          const others = await ask('/api/events', { headers: { cookie: remaining.cookie() } })
           assert.equal(await one.submit('/devices', 'Sign out everywhere'), '/')
+          // Each stream has the event, and ends with its session.
+          for (const stream of [events, others]) assert.match(await stream.text(), /data: changed\n\n$/)
+          assert.equal((await ask('/api/events', { headers: { cookie: remaining.last } })).status, 401)
           assert.deepEqual(await Promise.all([one, other, third].map(status)), [401, 401, 401])
         })
 

@@ -3,7 +3,8 @@
 import { RateLimiter } from 'cinnabar'
 import { headers } from 'next/headers'
 import { redirect } from 'next/navigation'
-import { actionSession, sessions } from './session'
+import { announce } from './devices/changes'
+import { actionSession } from './session'
 import { hasPassword, userIn } from './users'
 
 /** Signs in. A user has five attempts in a minute. */
@@ -16,23 +17,14 @@ export async function signIn(form: FormData) {
   const session = await actionSession()
   const device = (await headers()).get('user-agent')?.slice(0, 200) ?? 'unknown'
   await session.signIn(user.id, { name: user.name, device })
+  await announce(user.id)
   redirect('/devices')
 }
 
 export async function signOut() {
-  await (await actionSession()).destroy()
-  redirect('/')
-}
-
-export async function signOutEverywhere() {
   const session = await actionSession()
-  if (session.userId !== null) await sessions.invalidateUser(session.userId)
+  const { userId } = session
   await session.destroy()
+  if (userId !== null) await announce(userId)
   redirect('/')
-}
-
-/** Ends the session of the device that the form names, perhaps this one. */
-export async function revoke(form: FormData) {
-  await (await actionSession()).revoke(String(form.get('device')))
-  redirect('/devices')
 }

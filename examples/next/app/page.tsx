@@ -4,7 +4,7 @@ import { getSession } from './session'
 
 const PROBLEMS: Record<string, string> = {
   password:
-    'The name or the password is wrong. The password is cinnabar, and any name of up to 24 letters and digits will do.',
+    'The name or the password is wrong: any name of up to 24 letters and digits will do, and the password is cinnabar.',
   limit: 'Too many attempts: try again in a minute.',
 }
 

@@ -1,6 +1,8 @@
 import { redirect } from 'next/navigation'
-import { revoke, signOut, signOutEverywhere } from '../actions'
+import { signOut } from '../actions'
 import { getSession } from '../session'
+import { revoke, signOutEverywhere } from './actions'
+import { Live } from './live'
 
 /** The devices of the user, each with a button that ends its session. */
 export default async function Devices() {
@@ -9,9 +11,10 @@ export default async function Devices() {
   const devices = await session.devices()
   return (
     <main>
+      <Live />
       <h1>Devices of {session.data?.name}</h1>
       <p>
-        Sign in with another browser, or in a private window, and reload this page. <a href="/">To the start</a>
+        Sign in with another browser, or in a private window: this list shows it at once. <a href="/">To the start</a>
       </p>
       {devices.map(({ publicId, session, current }) => (
         <section key={publicId}>
@@ -20,17 +23,19 @@ export default async function Devices() {
             <button>End</button>
           </form>
           <span>
-            {current && <strong className="good">this one </strong>}since {session.createdAt.slice(0, 16)} UTC
+            {current && <strong className="good">this one </strong>}since {session.createdAt.slice(11, 16)} UTC
           </span>
           <code>{session.device}</code>
         </section>
       ))}
-      <form action={signOut}>
-        <button>Sign out</button>
-      </form>
-      <form action={signOutEverywhere}>
-        <button>Sign out everywhere</button>
-      </form>
+      <div className="actions">
+        <form action={signOut}>
+          <button>Sign out</button>
+        </form>
+        <form action={signOutEverywhere}>
+          <button>Sign out everywhere</button>
+        </form>
+      </div>
     </main>
   )
 }
