@@ -149,6 +149,7 @@ test('a wrong ring is refused by the name of the option, without the key', async
     [{}, 'encryption.keys'],
     [{ keys: [] }, 'encryption.keys'],
     [{ keys: text }, 'encryption.keys'],
+    [{ keys: new Proxy([], { get: () => assert.fail('unreadable') }) }, 'encryption.keys'],
     [text, 'encryption'],
     [{ keys: [text] }, 'encryption.keys[0]'],
     [{ keys: [key('a', good), { id: 'b' }] }, 'encryption.keys[1].key'],

@@ -31,7 +31,8 @@ async function sessionsById({ sessions }) {
 }
 
 async function requestSessions(service) {
-  for (const options of [{ absoluteTtl: 3600 }, { rolling: true }]) {
+  const encryption = { keys: [{ id: 'k1', key: new Uint8Array(32) }] }
+  for (const options of [{ absoluteTtl: 3600 }, { rolling: true }, { encryption }]) {
     const manager = new SessionManager(service, { cookie: { secure: true }, ...options })
     const cookieOf = (session) => ({ headers: { cookie: session.setCookie.split(';')[0] } })
     const session = await manager.fromRequest({ headers: {} })

@@ -16,7 +16,15 @@ const BASE64 = /^[A-Za-z0-9+/_-]{43}=?$/
  */
 function encryptionOptions(given) {
   if (typeof given !== 'object' || given === null || !isArray(given.keys)) return given
-  return { __proto__: null, ...given, keys: Array.from(given.keys, keyOf) }
+  return { __proto__: null, ...given, keys: listOf(given.keys).map(keyOf) }
+}
+
+function listOf(keys) {
+  try {
+    return Array.from(keys)
+  } catch (error) {
+    throw argumentError('encryption.keys could not be read', error)
+  }
 }
 
 function keyOf(given, at) {

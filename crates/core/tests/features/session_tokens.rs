@@ -1,6 +1,8 @@
 //! Sessions of which the store knows only the hash of the token.
 
-use cinnabar_core::features::session::{Create, Options, Sessions, hash, public_id};
+use std::sync::Arc;
+
+use cinnabar_core::features::session::{Create, Encryption, Options, Sessions, hash, public_id};
 use cinnabar_port::{Call, error::Kind};
 
 use crate::run::{Dice, Engine};
@@ -11,6 +13,11 @@ fn plain() -> Sessions {
 
 fn hashed() -> Sessions {
     Sessions::new(Options { hashed: true, ..Options::default() }).unwrap()
+}
+
+fn encrypted() -> Sessions {
+    let encryption = Encryption::new([("k1".to_owned(), [7; 32])], false).unwrap();
+    Sessions::new(Options { encryption: Some(Arc::new(encryption)), ..Options::default() }).unwrap()
 }
 
 fn is_valid(engine: &Engine, sessions: &Sessions, id: &str) -> bool {
@@ -165,7 +172,7 @@ fn nothing_is_lost_or_comes_back_when_rotations_race_with_everything() {
     let mut dice = Dice(23);
     let mut outcomes = (0, 0);
     for turn in 0..400 {
-        let (engine, sessions) = (Engine::new(), plain());
+        let (engine, sessions) = (Engine::new(), if turn % 5 == 0 { encrypted() } else { plain() });
         let token = engine.run(sessions.create("u", "2026-01-02", "{}", with_token())).unwrap();
         let public = engine.run(sessions.list("u", false)).unwrap().remove(0).public_id;
         let mut calls: Vec<Call<Did>> = (0..3)
