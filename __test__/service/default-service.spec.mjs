@@ -80,10 +80,10 @@ describe('a manager without a service', () => {
         setImageInfo: ['a.png', { size: 1, type: 'image/png', hash: 'h' }], getImageInfo: ['a.png'],
         validateSession: ['token', { load }], check: ['ip'], withLock: ['l', load], getSession: ['id'], get: ['id'],
         listen: ['r', load], watch: ['r', load], createSession: ['u'], create: ['u'], describeSessions: ['u'],
-        invalidateToken: ['token'], set: ['k', 1], fromRequest: ['token'],
+        invalidateToken: ['token'], set: ['k', 1], fromRequest: ['token'], updateSession: ['s', {}], update: ['s', {}],
       }
-      // Which need no service.
-      const local = ['constructor', 'with', 'withSession', 'headers', 'keyForRoute']
+      // Which need no service, or only once they are iterated.
+      const local = ['constructor', 'with', 'withSession', 'headers', 'keyForRoute', 'ids']
       const outcomes = {}
       const nested = (manager) => manager.with({ timeoutMs: 50 }).with({ signal: new AbortController().signal })
       for (const manager of Object.values(managers)) {
@@ -111,7 +111,13 @@ describe('a manager without a service', () => {
     )
     const { 'rejected E_INVALID_SETTINGS': rejected, ...others } = outcomes
     assert.deepEqual(others, {
-      'threw E_INVALID_SETTINGS': ['ApiCache.keyFor', 'ApiCache.stats', 'SessionManager.stats'],
+      'threw E_INVALID_SETTINGS': [
+        'ApiCache.keyFor',
+        'ApiCache.stats',
+        'SessionManager.keyOf',
+        'SessionManager.idOf',
+        'SessionManager.stats',
+      ],
       unseen: [],
     })
     assert.equal(new Set(rejected.map((what) => what.split('.')[0])).size, 5)
