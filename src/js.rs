@@ -1,5 +1,6 @@
 //! The bridge to JavaScript: options in, a call, its result out. Decisions are made in the layer below.
 
+mod adapter;
 mod allocator;
 mod args;
 mod bridge;

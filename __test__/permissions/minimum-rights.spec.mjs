@@ -19,7 +19,7 @@ const words = (cell) => [...cell.matchAll(/`([^`]+)`/g)].flatMap(([, code]) => c
 
 /** The rows of the page's table of features: `{ keys, channels, commands }` by name. */
 const rows = Object.fromEntries(
-  [...page.matchAll(/^\| ((?!feature)[a-z ]+?) +\|([^|]*)\|([^|]*)\|([^|]*)\|$/gm)].map(
+  [...page.matchAll(/^\| ((?!feature)[a-z][a-z -]*?) +\|([^|]*)\|([^|]*)\|([^|]*)\|$/gm)].map(
     ([, name, keys, channels, commands]) => [
       name,
       { keys: words(keys), channels: words(channels), commands: words(commands) },

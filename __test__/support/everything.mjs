@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict'
 
 import { SessionManager } from 'cinnabar'
+import { secondaryStorage } from 'cinnabar/better-auth'
+import { CinnabarStore } from 'cinnabar/express-session'
 
 import { refuses, until } from '../helpers.mjs'
 
@@ -69,6 +71,32 @@ async function requestSessions(service) {
     assert.equal((await limited.fromRequest(cookieOf(first))).data, null)
     assert.equal(await limited.invalidateUser('cy'), 1)
   }
+}
+
+async function expressSession(service) {
+  const store = new CinnabarStore({ service })
+  await store.set('1', { n: 1, cookie: {} })
+  const data = await store.get('1')
+  await store.set('1', { ...data, n: 2 })
+  data.m = 3
+  await store.set('1', data)
+  await store.touch('1', data)
+  assert.deepEqual({ ...(await store.all())[0], cookie: 0 }, { n: 2, m: 3, id: '1', cookie: 0 })
+  assert.equal(await store.length(), 1)
+  await store.destroy('1')
+  await store.set('2', { cookie: {} })
+  await store.clear()
+  assert.deepEqual(await store.ids(), [])
+}
+
+async function betterAuth(service) {
+  const storage = secondaryStorage(service)
+  await storage.set('a', 'b', 60)
+  assert.equal(await storage.get('a'), 'b')
+  assert.equal(await storage.getAndDelete('a'), 'b')
+  await storage.set('a', 'b')
+  await storage.delete('a')
+  assert.deepEqual([await storage.increment('n', 60), await storage.increment('n', 60)], [1, 2])
 }
 
 async function cache({ cache }) {
@@ -177,4 +205,13 @@ export async function roomsUnheard({ rooms }) {
 }
 
 /** By the name that the access page gives a feature. */
-export const everything = { sessions, cache, 'rate limits': limiter, locks, rooms, queues: queue }
+export const everything = {
+  sessions,
+  'express-session': expressSession,
+  'better-auth': betterAuth,
+  cache,
+  'rate limits': limiter,
+  locks,
+  rooms,
+  queues: queue,
+}

@@ -1,5 +1,6 @@
 //! What a session, a lock or a limit is. Nothing here does I/O: a feature returns a `Call`.
 
+pub mod adapter;
 pub mod cache;
 pub mod eviction;
 mod hints;

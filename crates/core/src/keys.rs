@@ -57,12 +57,7 @@ impl Prefix {
     /// # Errors
     /// `E_INVALID_SETTINGS` if it has braces or control characters, or more than 128 bytes.
     pub fn new(text: &str) -> Result<Self> {
-        if text.len() > MAX_PREFIX_BYTES {
-            return Err(Error::settings(format!(
-                "prefix must have at most {MAX_PREFIX_BYTES} bytes, got {}",
-                text.len()
-            )));
-        }
+        check_length(text)?;
         if text.chars().any(|c| matches!(c, '{' | '}') || c.is_control()) {
             return Err(Error::settings("prefix must not contain braces or control characters"));
         }
@@ -80,6 +75,18 @@ impl Prefix {
     }
 }
 
+/// Checks the length of a prefix.
+///
+/// # Errors
+/// `E_INVALID_SETTINGS` if it has more than 128 bytes.
+pub fn check_length(prefix: &str) -> Result<()> {
+    let length = prefix.len();
+    if length <= MAX_PREFIX_BYTES {
+        return Ok(());
+    }
+    Err(Error::settings(format!("prefix must have at most {MAX_PREFIX_BYTES} bytes, got {length}")))
+}
+
 /// Returns the key of a session.
 pub fn session(prefix: &Prefix, id: &str) -> Result<Bytes> {
     plain(prefix, "id", id)
@@ -91,9 +98,14 @@ pub fn session_id(prefix: &Prefix, key: &[u8]) -> Option<String> {
     session(prefix, &id).ok().filter(|own| own == key).map(|_| id)
 }
 
-/// Returns the pattern that all keys of sessions match, and others that have this prefix.
-pub fn session_pattern(prefix: &Prefix) -> Bytes {
-    (glob::literal(&prefix.0) + "*").into()
+/// Returns the pattern that all keys with this prefix match.
+pub fn pattern_of(prefix: &str) -> Bytes {
+    (glob::literal(prefix) + "*").into()
+}
+
+/// Returns the key of what another library stores: prefix and name exactly as given, except for a name above 64 KiB.
+pub fn given(prefix: &str, name: &str) -> Bytes {
+    [prefix.as_bytes(), &verbatim(name)].concat().into()
 }
 
 /// Returns the key of the epoch of a token's load, in the slot of the key that the load will write.

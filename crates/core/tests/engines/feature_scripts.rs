@@ -1,4 +1,4 @@
-//! The inputs of each script of locks, caches and limits: missing keys, expected values, another type, expired keys, odd arguments.
+//! The inputs of each script of locks, caches, limits and adapters: missing keys, expected values, another type, expired keys, odd arguments.
 
 use crate::pair::How::{Exactly, Loosely};
 use crate::scripts::{Cases, script};
@@ -11,10 +11,53 @@ script!(FILL = "cache/fill.lua", keys: 2, args: 3);
 script!(SET = "cache/set.lua", keys: 2, args: 2);
 script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
 script!(RELEASE_LEASE = "cache/release_lease.lua", keys: 1, args: 1);
+script!(REPLACE = "adapter/replace.lua", keys: 1, args: 3);
+script!(INCREMENT = "adapter/increment.lua", keys: 1, args: 1);
 script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2, with: ["clock.lua"]);
 
-/// Locks, caches and limits.
+/// Locks, caches, limits and adapters.
 pub const CASES: &[Cases] = &[
+    Cases {
+        script: &REPLACE,
+        how: Exactly,
+        after: &["GET sess:a", "PTTL sess:a", "TYPE sess:a"],
+        lines: "
+=> sess:a old new 60000
+SET sess:a old PX 90000 => sess:a old new 60000
+SET sess:a old PX 90000 => sess:a old new ''
+SET sess:a old => sess:a old new 60000
+SET sess:a other PX 90000 => sess:a old new 60000
+SET sess:a other => sess:a old new ''
+SET sess:a old | PEXPIREAT sess:a 1 => sess:a old new 60000
+SET sess:a '' PX 90000 => sess:a '' new 60000
+SET sess:a 1 PX 90000 => sess:a 1.0 new 60000
+SET sess:a old PX 90000 => sess:a old '' 60000
+SET sess:a old PX 90000 => sess:a old new 0
+SET sess:a old PX 90000 => sess:a old new x
+SET sess:a old PX 90000 => sess:a old new
+RPUSH sess:a old => sess:a old new 60000
+HSET sess:a old old => sess:a old new 60000
+",
+    },
+    Cases {
+        script: &INCREMENT,
+        how: Exactly,
+        after: &["GET better-auth:a", "PTTL better-auth:a", "TYPE better-auth:a"],
+        lines: "
+=> better-auth:a 60000
+SET better-auth:a 7 PX 90000 => better-auth:a 60000
+SET better-auth:a 7 => better-auth:a 60000
+SET better-auth:a 7 PXAT 1 => better-auth:a 60000
+SET better-auth:a -1 PX 90000 => better-auth:a 60000
+SET better-auth:a 9223372036854775807 => better-auth:a 60000
+SET better-auth:a text PX 90000 => better-auth:a 60000
+SET better-auth:a 1.5 => better-auth:a 60000
+RPUSH better-auth:a 1 => better-auth:a 60000
+=> better-auth:a 0
+=> better-auth:a x
+=> better-auth:a
+",
+    },
     Cases {
         script: &RELEASE,
         how: Exactly,

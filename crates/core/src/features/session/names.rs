@@ -42,7 +42,7 @@ impl Sessions {
 
     /// Returns the names of some sessions, from this cursor; the first one is `0`.
     pub fn scan(&self, cursor: String) -> Call<Names> {
-        let pattern = keys::session_pattern(&self.0.prefix);
+        let pattern = keys::pattern_of(self.0.prefix.as_str());
         let args = [Bytes::from(cursor), "MATCH".into(), pattern, "COUNT".into(), SCAN_COUNT.into()];
         let sessions = self.clone();
         Call::round([Request::command("SCAN", args).reads()], move |replies| {
