@@ -72,7 +72,8 @@ export interface SessionEncryption {
   keys: readonly SessionEncryptionKey[]
   /**
    * Whether sessions that are not encrypted are accepted too, while an application changes to encryption; they are encrypted when they are
-   * next written. Default `false`, since who can write to the store could add sessions of any user.
+   * next written. Default `false`, since who can write to the store could add sessions of any user. A process without the keys does not
+   * find encrypted sessions.
    */
   acceptPlain?: boolean
 }
