@@ -60,7 +60,7 @@ export class CinnabarStore extends Store {
   /** Saves a session; one request, and one more for each change of another request meanwhile. */
   set(sid: string, session: SessionData, callback: (error?: unknown) => void): void
   set(sid: string, session: SessionData): Promise<null>
-  /** Renews the ttl of a session, if it exists. */
+  /** Renews the ttl of a session, if it exists. For a session object of this store, the expiry in its stored cookie too. */
   touch(sid: string, session: SessionData, callback: (error?: unknown) => void): void
   touch(sid: string, session: SessionData): Promise<null>
   /** Destroys a session. */

@@ -77,8 +77,6 @@ class CinnabarStore extends Store {
   }
 
   createSession(request, data) {
-    // Another program may have written it.
-    data.cookie ??= { originalMaxAge: null }
     const known = this.#known.get(data)
     const session = super.createSession(request, data)
     if (known) this.#known.set(session, known)
@@ -132,8 +130,19 @@ class CinnabarStore extends Store {
     if (this.disableTouch || this.disableTTL) return null
     const ttl = this.#ttlOf(session)
     if (!(ttl > 0)) return this.#destroy(sid)
-    await this.#native.expire(sid, Math.min(ttl, LONGEST_SECONDS))
+    const seconds = Math.min(ttl, LONGEST_SECONDS)
+    if (!(await this.#writeCookie(sid, session, seconds))) await this.#native.expire(sid, seconds)
     return null
+  }
+
+  // The expiry in the cookie of a session object is renewed with its ttl, unless another request is just changing the session.
+  async #writeCookie(sid, session, seconds) {
+    const known = this.#known.get(session)
+    if (known?.sid !== sid || known.own !== known.stored || !session.cookie?.expires) return false
+    const text = this.serializer.stringify({ ...(await this.serializer.parse(known.own)), cookie: session.cookie })
+    const current = await this.#native.replace(sid, known.stored, text, seconds)
+    if (current === true) this.#known.set(session, { sid, own: text, stored: text })
+    return current === true || current === null
   }
 
   async #destroy(sid) {
@@ -167,7 +176,7 @@ class CinnabarStore extends Store {
   #ttlOf(session) {
     if (typeof this.ttl === 'function') return this.ttl(session)
     const expires = session?.cookie?.expires
-    return expires ? Math.ceil((Number(new Date(expires)) - Date.now()) / 1000) : this.ttl
+    return expires ? (Number(new Date(expires)) - Date.now()) / 1000 : this.ttl
   }
 }
 

@@ -82,6 +82,43 @@ for (const engine of engines) {
     )
 
     test(
+      'touching a session object renews its ttl and the expiry in its cookie, and nothing else',
+      withStore(async ({ make, client }) => {
+        const store = make()
+        const expires = new Date(Date.now() + 60_000)
+        await store.set('1', { n: 1, cookie: { originalMaxAge: 60_000, expires } })
+        const [session, late] = [await called(store, 'load', '1'), await called(store, 'load', '1')]
+        const until = Date.now() + 90_000
+        session.n = 2
+        session.cookie.expires = new Date(until)
+        await called(store, 'touch', '1', session)
+        const stored = JSON.parse(await client.get('sess:1'))
+        assert.deepEqual([stored.n, Date.parse(stored.cookie.expires)], [1, until])
+        assert.ok((await client.pTTL('sess:1')) > 80_000)
+        // One that has changed meanwhile has its ttl renewed.
+        late.cookie.expires = new Date(until + 30_000)
+        await called(store, 'touch', '1', late)
+        assert.deepEqual(JSON.parse(await client.get('sess:1')), stored)
+        assert.ok((await client.pTTL('sess:1')) > 110_000)
+        await called(session, 'save')
+        assert.equal(JSON.parse(await client.get('sess:1')).n, 2)
+        await store.destroy('1')
+        await called(store, 'touch', '1', session)
+        assert.equal(await client.exists('sess:1'), 0)
+      }),
+    )
+
+    test(
+      'a session lives as long as its cookie, to the millisecond',
+      withStore(async ({ make, client }) => {
+        const store = make()
+        await store.set('1', { cookie: { originalMaxAge: 300, expires: new Date(Date.now() + 300) } })
+        const left = await client.pTTL('sess:1')
+        assert.ok(left > 0 && left <= 300, `${left} ms`)
+      }),
+    )
+
+    test(
       'whatever a client sends as an id, it is at worst no session',
       withStore(async ({ make, service }) => {
         const store = make()
@@ -116,7 +153,7 @@ for (const engine of engines) {
           assert.equal(await store.get('1'), null)
         }
         await client.set('sess:1', '{"n":1}')
-        assert.equal((await called(store, 'load', '1')).n, 1)
+        assert.deepEqual(await store.get('1'), { n: 1 })
         await client.set('sess:1', 'no json')
         await assert.rejects(called(store, 'get', '1'), SyntaxError)
       }),
@@ -166,6 +203,8 @@ test('a request costs one round trip for each method', async () => {
   assert.deepEqual(get, ['GET'])
   assert.deepEqual((await commandsOf(() => called(session, 'save')))[0], ['EVALSHA'])
   assert.deepEqual((await commandsOf(() => called(store, 'touch', '1', session)))[0], ['PEXPIRE'])
+  session.cookie.maxAge = 60_000
+  assert.deepEqual((await commandsOf(() => called(store, 'touch', '1', session)))[0], ['EVALSHA'])
   assert.deepEqual((await commandsOf(() => called(store, 'destroy', '1')))[0], ['DEL'])
   assert.deepEqual((await commandsOf(() => called(store, 'set', '1', { cookie })))[0], ['SET'])
   await service.disconnect()
