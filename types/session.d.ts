@@ -61,7 +61,8 @@ export interface SessionManagerOptions {
  * store and to its ttl, tags and user: one that was changed, moved, or encrypted with a key that is not in the ring counts as no session.
  * `stats().errors` counts these, and one event `unreadable` reports them.
  *
- * The ids of users in the names of indexes, tags, ttls and times remain readable, and other programs cannot read the sessions.
+ * The ids of users in the names of indexes, tags, ttls and times remain readable, and other programs cannot read the sessions. What
+ * `cinnabar/express-session` and `cinnabar/better-auth` store is not encrypted.
  */
 export interface SessionEncryption {
   /**
