@@ -42,7 +42,7 @@ async function actionSession(sessions) {
 // The cookies as the action has left them, which `headers` does not show.
 async function open(sessions, method, jar) {
   const received = await headers()
-  const cookie = jar.getAll().map(({ name, value }) => `${name}=${encodeURIComponent(value)}`)
+  const cookie = jar.getAll().map(({ name, value }) => `${name}=${encodeURIComponent(value.toWellFormed())}`)
   const get = (name) => (name === 'cookie' ? cookie.join('; ') : received.get(name))
   return sessions.fromRequest({ method, headers: { get, has: (name) => get(name) !== null } })
 }

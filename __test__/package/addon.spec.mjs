@@ -76,7 +76,7 @@ describe('an edge runtime', () => {
   })
 
   test('gets the reason from everything that it uses', async () => {
-    const { session } = createRequire(import.meta.url)('../../edge-next.js')
+    const { session } = createRequire(import.meta.url)('../../edge-session.js')
     for (const [name, value] of Object.entries({ ...edge, session })) {
       const reported = { message: new RegExp(`^${name} ${why.source}`) }
       assert.throws(() => value(), reported)

@@ -82,6 +82,31 @@ for (const output of ['normal', 'standalone']) {
           assert.equal(await redirected(ask('/devices', { redirect: 'manual', headers: { cookie: ada.last } })), '/')
         })
 
+        it('takes whatever a stranger puts into a cookie for no session', async () => {
+          for (const value of [
+            '',
+            '"',
+            '%',
+            '%00',
+            '%ff%fe',
+            '%ED%A0%80',
+            '\u00e9',
+            'a; __Host-session=b',
+            'x'.repeat(8000),
+          ]) {
+            const headers = { cookie: `__Host-session=${value}; __proto__=1; =; ;` }
+            const statuses = await Promise.all(
+              ['/', '/devices', '/api/session'].map(
+                async (path) => (await ask(path, { redirect: 'manual', headers })).status,
+              ),
+            )
+            assert.deepEqual(statuses, [200, 307, 401], value.slice(0, 40))
+          }
+          const stranger = browser(url)
+          stranger.last = '__Host-session=%00'
+          assert.equal(await stranger.submit('/', 'Sign in', { name: 'Flo', password: 'cinnabar' }), '/devices')
+        })
+
         it('lists the devices of a user, and ends one of them or all', async () => {
           const [one, other, third] = [browser(url), browser(url), browser(url)]
           for (const each of [one, other, third]) {

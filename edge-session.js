@@ -1,6 +1,6 @@
 'use strict'
 
-// `cinnabar/next` in a runtime without Node-API, as edge.js is `cinnabar` there.
+// `cinnabar/next` and `cinnabar/hono` in a runtime without Node-API, as edge.js is `cinnabar` there.
 
 const { unsupported } = require('./lib/unsupported.js')
 
