@@ -1,4 +1,4 @@
-// The versions of Next.js, with both of their bundlers, as real builds: the health route, and modules that are edited.
+// The versions of Next.js, with both of their bundlers, as real builds: the health route, sessions, and modules that are edited.
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -55,7 +55,7 @@ for (const { name, major, packages, bundlers } of versions) {
       })
       after(() => rmSync(app, { recursive: true, force: true }))
 
-      it('builds a health route, without a server, and the route responds', async () => {
+      it('builds a health route and sessions, without a server, and both respond', async () => {
         const trap = await listen()
         await build({ app, next, bundler, REDIS_URL: `redis://127.0.0.1:${trap.port}` })
         trap.close()
