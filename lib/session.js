@@ -90,7 +90,7 @@ class SessionManager extends Limitable {
 
   async #sessionOf(request, options) {
     const [sessions, { cookie }] = readCall(this, options, REQUEST_OPTIONS)
-    const id = cookie === undefined ? this.#tokenIn(request) : tokenOf(request, cookie)
+    const id = this.#tokenIn(request, cookie)
     return id === null ? null : sessions.#native.get(id)
   }
 
@@ -109,7 +109,8 @@ class SessionManager extends Limitable {
   }
 
   // The cookie that `commit` sets; `session` too unless the manager was given one of its own.
-  #tokenIn(request) {
+  #tokenIn(request, name) {
+    if (name !== undefined || typeof request === 'string') return tokenOf(request, name)
     const { cookie, isOwnCookie } = partsOf(this).made
     return tokenOf(request, cookie.name) ?? (isOwnCookie ? null : tokenOf(request))
   }
@@ -192,7 +193,7 @@ class SessionManager extends Limitable {
 
   async invalidateToken(request, options) {
     const [sessions, { cookie }] = readCall(this, options, REQUEST_OPTIONS)
-    const token = tokenOf(request, cookie)
+    const token = this.#tokenIn(request, cookie)
     if (token === null) return 0
     this.#singleFlight.supersede(token)
     try {
@@ -207,7 +208,7 @@ class SessionManager extends Limitable {
     assertFunction(load, 'options.load')
     if (userId !== undefined) assertFunction(userId, 'options.userId')
     assertTtl(ttl, 'ttl')
-    const token = tokenOf(request, cookie)
+    const token = this.#tokenIn(request, cookie)
     return token === null ? null : sessions.#validate(token, { load, ttl, userId })
   }
 

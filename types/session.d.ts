@@ -187,8 +187,8 @@ export type TokenSource = string | SessionRequest
 /** Options for reading a token from a request. */
 export interface TokenOptions extends CallLimits {
   /**
-   * The cookie to read if there is no `Authorization: Bearer`. For `getSession` it is the manager's cookie if not set, or else `'session'`;
-   * otherwise `'session'`.
+   * The cookie to read if there is no `Authorization: Bearer`. If it is not set, it is that of the manager, and for a manager whose cookie
+   * has no name of its own `'session'` too.
    */
   cookie?: string
 }
