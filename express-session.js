@@ -182,7 +182,7 @@ class CinnabarStore extends Store {
 
 /** Passes what a promise settles with to a callback, if there is one, in a turn of its own: whatever it throws is not caught here. */
 function settle(promise, callback) {
-  if (callback === undefined || callback === null) return promise
+  if (typeof callback !== 'function') return promise
   const call = (...args) => process.nextTick(callback, ...args)
   promise.then((result) => call(null, result), call)
   return undefined

@@ -8,7 +8,7 @@ import fc from 'fast-check'
 
 import { rawClient, refuses, runJson } from '../helpers.mjs'
 import { startCluster } from '../support/cluster.mjs'
-import { engines } from '../support/engines.mjs'
+import { engines, freePort } from '../support/engines.mjs'
 import { called, conformance } from '../support/express-store.mjs'
 import { startMonitor } from '../support/monitor.mjs'
 
@@ -208,6 +208,37 @@ test('a request costs one round trip for each method', async () => {
   assert.deepEqual((await commandsOf(() => called(store, 'destroy', '1')))[0], ['DEL'])
   assert.deepEqual((await commandsOf(() => called(store, 'set', '1', { cookie })))[0], ['SET'])
   await service.disconnect()
+})
+
+test('without a server every method passes an error that has no session id in it', async (t) => {
+  const port = await freePort()
+  const make = (onUnavailable) => {
+    const service = new RedisService({ url: `redis://127.0.0.1:${port}`, timeoutMs: 300, log: false, onUnavailable })
+    t.after(() => service.disconnect())
+    return new CinnabarStore({ service })
+  }
+  const store = make('throw')
+  const sid = 'the-id-of-a-session'
+  for (const [name, ...args] of [
+    ['get', sid],
+    ['set', sid, { cookie }],
+    ['touch', sid, { cookie }],
+    ['destroy', sid],
+    ['clear'],
+    ['length'],
+    ['ids'],
+    ['all'],
+  ])
+    await assert.rejects(called(store, name, ...args), (error) => {
+      assert.equal(error.retryable, true, error.stack)
+      assert.ok(!JSON.stringify({ ...error, message: error.message, stack: error.stack }).includes(sid))
+      return true
+    })
+  const lenient = make('empty')
+  assert.equal(await called(lenient, 'get', sid), null)
+  assert.deepEqual([await lenient.length(), await lenient.ids(), await lenient.all()], [0, [], []])
+  await called(lenient, 'touch', sid, { cookie })
+  await assert.rejects(called(lenient, 'set', sid, { cookie }), { retryable: true })
 })
 
 test('in a cluster, the sessions of all nodes are found', async (t) => {
