@@ -314,6 +314,20 @@ export declare class Service {
 
 /** Sessions of one service. */
 export declare class Sessions {
+  /** Whether there is a session with this id or token, for a connection that is to be bound to it: `{ userId, publicId }` or null. */
+  bound(token: unknown): RawValue
+  /** Binds a connection to a session; resolves to the id of the reader, which gets the reason when the session ends. */
+  bind(token: unknown, id: unknown, state: unknown, reader: unknown): RawValue
+  /** Replaces the application's fields in the state of a bound connection; false if it is not bound. */
+  updateConnection(id: unknown, state: unknown): RawValue
+  /** Removes a bound connection by the id of its reader. */
+  unbind(reader: number): RawValue
+  /** The bound connections of a user, in all processes. */
+  connectionsOf(user: unknown): RawValue
+  /** Delivers endings of sessions; resolves to the id of the reader, by which it is ended. */
+  listen(reader: unknown): RawValue
+  /** Ends `listen` by the id of its reader. */
+  unsubscribe(reader: number): RawValue
   /** Returns the key of a session, or null for what cannot be an id. */
   keyOf(id: unknown): string | null
   /** Returns the id of the session under a key, or null. */

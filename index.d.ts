@@ -12,7 +12,7 @@
 // | `resetTime`; `timestamp` of an image; `createdAt`, `dueAt`,      | milliseconds since 1970, a number         |
 // | `startedAt`, `finishedAt` of a job; `startAt`, `endAt`, `nextAt` |                                           |
 // | `createdAt` of a session; `timestamp` of a message or a report;  | an ISO 8601 time, a string                |
-// | `joinedAt`, `at`                                                 |                                           |
+// | `joinedAt`, `connectedAt`, `at`                                  |                                           |
 export * from './types/service.js'
 export * from './types/options.js'
 export * from './types/calls.js'
@@ -21,6 +21,7 @@ export * from './types/client.js'
 export * from './types/commands.js'
 export * from './types/multi.js'
 export * from './types/session.js'
+export * from './types/connections.js'
 export * from './types/cache.js'
 export * from './types/limit.js'
 export * from './types/lock.js'

@@ -12,7 +12,7 @@ const defaultPrefixes = binding.Keys.defaultPrefixes()
 
 // The default prefixes are claimed whether or not their features are used, so that the order of two lines does not decide which of
 // them is rejected. Queues are not among them: all their keys have braces, and end as no other feature's do.
-const FEATURES = ['sessions', 'cache', 'limiter', 'routes', 'locks', 'rooms']
+const FEATURES = ['sessions', 'connections', 'cache', 'limiter', 'routes', 'locks', 'rooms']
 const DEFAULTS = new Map(FEATURES.map((feature) => [defaultPrefixes[feature], feature]))
 
 // By native service: its prefixes, each with its feature.

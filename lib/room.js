@@ -10,7 +10,7 @@ const { ownOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { listenTo } = require('./room/listen.js')
 const { Membership } = require('./room/membership.js')
-const { optionNames, readArguments } = require('./room/options.js')
+const { optionNames, readArguments } = require('./pubsub/arguments.js')
 const { watchRoom } = require('./room/watch.js')
 
 const OPTIONS = Object.keys(names.rooms)

@@ -2,7 +2,7 @@
 
 const { awaitLoad } = require('./await-load.js')
 const { binding } = require('./bridge.js')
-const { withoutSignals } = require('./call-limits.js')
+const { undoIfAborted, withoutSignals } = require('./call-limits.js')
 const { allowsFallback, argumentError, isUnavailable } = require('./error.js')
 const { featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
@@ -10,8 +10,10 @@ const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const names = require('./option-names.js')
 const { assertFunction, describe, isArray, readOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
+const { optionNames, readArguments } = require('./pubsub/arguments.js')
+const { BIND_OPTIONS, bindSocket } = require('./session/bind.js')
 const { describedOf } = require('./session/described.js')
-const { RequestSession, assertPlace } = require('./session/handle.js')
+const { RequestSession, assertPlace, tokenOfHandle } = require('./session/handle.js')
 const { SessionCookie, cookieOptions } = require('./session/cookie.js')
 const { encryptionOptions } = require('./session/encryption.js')
 const { newNames } = require('./session/names.js')
@@ -20,6 +22,7 @@ const { withSession } = require('./session/with-session.js')
 const { presets } = require('./session/presets.js')
 const { tokenOf } = require('./session/request-token.js')
 const { idsOf, userIdError } = require('./session/user-ids.js')
+const { watchSessions } = require('./session/watch.js')
 const { singleFlightOf } = require('./single-flight.js')
 const { assertTtl } = require('./ttl.js')
 
@@ -29,6 +32,7 @@ const UPDATE_OPTIONS = Object.keys(names.updateSession)
 const VALIDATE_OPTIONS = ['load', 'ttl', 'cookie', 'userId']
 const REQUEST_OPTIONS = ['cookie']
 const DESCRIBE_OPTIONS = ['current']
+const WATCH_OPTIONS = optionNames('onGap')
 
 /** Sessions: plain JSON under `session:{id}`. */
 class SessionManager extends Limitable {
@@ -37,13 +41,14 @@ class SessionManager extends Limitable {
   constructor(service, options) {
     super(service, () => {
       const own = readOptions(options, SESSION_OPTIONS)
-      const { prefix = defaultPrefixes.sessions } = own
+      const { prefix = defaultPrefixes.sessions, connections } = own
       const trustedOrigins = originsOf(own.trustedOrigins)
       const encryption = encryptionOptions(own.encryption)
       const make = (native) => {
         const cookie = cookieOptions(own.cookie)
         const sessions = new binding.Sessions(native, { __proto__: null, ...own, cookie, encryption })
         claimPrefix(native, 'sessions', prefix)
+        claimPrefix(native, 'connections', connections?.prefix ?? defaultPrefixes.connections)
         const singleFlight = singleFlightOf(native, `session ${prefix}`)
         const isOwnCookie = own.cookie?.name !== undefined
         const isLimited = own.maxPerUser !== undefined
@@ -179,6 +184,26 @@ class SessionManager extends Limitable {
 
   destroySessionOf(userId, publicId) {
     return this.#native.destroyOf(userId, publicId)
+  }
+
+  async bind(session, socket, options) {
+    const [sessions, own] = readCall(this, options, BIND_OPTIONS)
+    const token = tokenOfHandle(session)
+    if (token === undefined) {
+      throw argumentError(`session must be an id, a token or what fromRequest returns, got ${describe(session)}`)
+    }
+    const bind = () => bindSocket(sessions.#native, token, socket, own)
+    return undoIfAborted(limitsOf(sessions), bind, (connection) => connection?.unbind())
+  }
+
+  connections(userId) {
+    return this.#native.connectionsOf(userId)
+  }
+
+  async watch(handler, options) {
+    const [sessions, read] = readArguments(this, handler, options, WATCH_OPTIONS)
+    const open = () => watchSessions(sessions.#native, handler, read)
+    return undoIfAborted(limitsOf(sessions), open, (subscription) => subscription.close())
   }
 
   async invalidateUser(userId) {

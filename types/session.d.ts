@@ -1,6 +1,17 @@
 import type { CacheStats } from './cache.js'
 import type { CallLimits } from './calls.js'
+import type {
+  BindOptions,
+  BoundConnection,
+  BoundSocket,
+  ConnectionState,
+  SessionEvent,
+  SessionEvents,
+  WatchSessionsOptions,
+} from './connections.js'
+import type { CinnabarError } from './errors.js'
 import type { Jsonify } from './json.js'
+import type { Subscription } from './pubsub.js'
 import type { RedisService } from './service.js'
 
 /** Options of a `SessionManager`. */
@@ -49,6 +60,18 @@ export interface SessionManagerOptions {
   encryption?: SessionEncryption
   /** The cookie that `fromRequest` reads and `commit` sets. */
   cookie?: SessionCookieOptions
+  /** Whether new sessions are events of `watch` too, which costs one more round trip for each. Default `false`. */
+  events?: boolean
+  /** Connections of `bind`. */
+  connections?: {
+    /** The prefix of the keys of their states. Default `'websocket:'`. */
+    prefix?: string
+    /**
+     * For how long, in milliseconds from 1000 to 3600000, a connection stays open while its session cannot be read, and its state
+     * remains when its process is gone. Default `15000`.
+     */
+    leaseMs?: number
+  }
   /**
    * Origins of other sites, such as `'https://app.example.com'`, that may send requests other than GET, HEAD and OPTIONS with the cookie of
    * a user; `'*'` for all. Default `[]`: such requests are refused, since they may be forged.
@@ -392,6 +415,46 @@ export interface SessionManager<Data extends object = KnownSessionData> extends 
     userId: string | number,
     options?: { current?: string } & CallLimits,
   ): Promise<DescribedSession<Data>[]>
+  /**
+   * Binds a WebSocket, a stream of events or anything else that can be closed to a session: it is closed when the session ends, on
+   * whatever process, and when it expires. A published message ends it within milliseconds; without permission for channels, it takes up
+   * to a third of a lease. If the session could not be read for a whole lease, it counts as ended. WebSockets are closed with code 4401.
+   * An open connection does not renew the session. Returns `null`, and closes the socket, if there is no session.
+   *
+   * The state of the connection, `{ userId, session, connectedAt, ...state }`, is stored under `websocket:{id}` while it is open and its
+   * process runs.
+   *
+   * @example
+   * server.on('connection', async (socket, request) => {
+   *   const session = await sessions.fromRequest(request)
+   *   await sessions.bind(session, socket, { state: { rooms: ['lobby'] } })
+   * })
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for what cannot be closed; `E_CONFLICT` if this process has bound a connection with this id.
+   */
+  bind<State extends object = Record<string, unknown>>(
+    session: string | RequestSession<Data>,
+    socket: BoundSocket,
+    options?: BindOptions<State>,
+  ): Promise<BoundConnection<State> | null>
+  /** Returns the states of the user's bound connections in all processes. */
+  connections<State extends object = Record<string, unknown>>(
+    userId: string | number,
+  ): Promise<ConnectionState<State>[]>
+  /**
+   * Calls `handler` when a session has ended or its token was rotated, in whatever process; with the option `events`, also when one was
+   * created. Sessions that expire are no events. Resolves once events are received.
+   *
+   * @example
+   * await sessions.watch((event) => {
+   *   if (event.type === 'ended') console.log(event.reason, event.userId)
+   * })
+   */
+  watch(
+    handler: (event: SessionEvent) => void,
+    options?: WatchSessionsOptions & { onError?: (error: CinnabarError) => void },
+  ): Promise<Subscription>
+  /** Returns the events as an async iterable. */
+  watch(options?: WatchSessionsOptions): Promise<SessionEvents>
   /** Destroys the session of this user with this public id; returns the number of keys removed, 0 or 1. */
   destroySessionOf(userId: string | number, publicId: string): Promise<number>
   /**

@@ -245,6 +245,8 @@ const CALLS = {
     anything,
     options,
   ],
+  bindSocket: [(s, a, b, o) => s.sessions.bind(a, b, o), anything, anything, options],
+  connections: [(s, a) => s.sessions.connections(a), anything],
   validateSession: [
     (s, a, o) => s.sessions.validateSession(a, o),
     anything,

@@ -7,9 +7,9 @@ import { describe, test } from 'node:test'
 
 import { RedisService, healthCheck } from 'cinnabar'
 
-import { root } from '../helpers.mjs'
+import { refuses, root } from '../helpers.mjs'
 import { startRedis } from '../support/engines.mjs'
-import { everything, roomsUnheard } from '../support/everything.mjs'
+import { everything, roomsUnheard, sessionsWithoutEvents } from '../support/everything.mjs'
 
 const server = await startRedis()
 const page = readFileSync(`${root}/docs/access.md`, 'utf8')
@@ -112,11 +112,21 @@ describe('the smallest rights of the page', () => {
 describe('a server that keeps commands and channels to itself', () => {
   const rules = ['allkeys', 'resetchannels', '+@all', '-config', '-info', '-client', '-script', '-ping']
 
-  for (const name of ['sessions', 'cache', 'rate limits', 'locks', 'queues']) {
+  for (const name of ['cache', 'rate limits', 'locks', 'queues']) {
     test(`lets ${name} work`, async () => {
       await as(rules, (service) => everything[name](service))
     })
   }
+
+  test('lets sessions work but for who watches them', async () => {
+    await as(rules, async (service) => {
+      await sessionsWithoutEvents(service)
+      await refuses(
+        service.sessions.watch(() => {}),
+        'E_AUTH',
+      )
+    })
+  })
 
   test('lets rooms work but for who listens', async () => {
     await as(rules, roomsUnheard)

@@ -80,7 +80,8 @@ describe('a manager without a service', () => {
         setImageInfo: ['a.png', { size: 1, type: 'image/png', hash: 'h' }], getImageInfo: ['a.png'],
         validateSession: ['token', { load }], check: ['ip'], withLock: ['l', load], getSession: ['id'], get: ['id'],
         listen: ['r', load], watch: ['r', load], createSession: ['u'], create: ['u'], describeSessions: ['u'],
-        invalidateToken: ['token'], set: ['k', 1], fromRequest: ['token'], updateSession: ['s', {}], update: ['s', {}],
+        invalidateToken: ['token'], set: ['k', 1], fromRequest: ['token'], bind: ['id', load], 'SessionManager.watch': [load],
+        updateSession: ['id', {}], update: ['id', {}],
       }
       // Which need no service, or only once they are iterated.
       const local = ['constructor', 'with', 'withSession', 'headers', 'keyForRoute', 'ids']
@@ -93,7 +94,7 @@ describe('a manager without a service', () => {
             const what = manager.constructor.name + '.' + name
             let outcome
             try {
-              const promise = each[name](...(args[name] ?? ['a', 'b', 5]))
+              const promise = each[name](...(args[what] ?? args[name] ?? ['a', 'b', 5]))
               outcome = typeof promise?.then === 'function'
                 ? await promise.then(() => 'fulfilled', (error) => 'rejected ' + (error.code ?? error.stack))
                 : 'fulfilled'

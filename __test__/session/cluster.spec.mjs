@@ -48,6 +48,27 @@ describe('sessions in a cluster', () => {
     await other.disconnect()
   })
 
+  test('sockets are closed on another process, and their states are listed, wherever their keys lie', async () => {
+    const other = new RedisService({ url: cluster.url, log: false })
+    const there = new SessionManager(other)
+    const users = Array.from({ length: 12 }, (_, n) => `connected${n}`)
+    const reasons = new Map()
+    for (const user of users) {
+      const id = await there.createSession(user)
+      await sessions.bind(id, (reason) => reasons.set(user, reason), { id: `c of ${user}`, state: { rooms: [user] } })
+      const [{ connectionId, rooms }] = await there.connections(user)
+      assert.deepEqual([connectionId, rooms], [`c of ${user}`, [user]])
+    }
+    await Promise.all(users.map((user) => there.invalidateUser(user)))
+    await until('all are closed', () => reasons.size === users.length)
+    assert.deepEqual(new Set(reasons.values()), new Set(['user-invalidated']))
+    await until('their states are gone', async () => {
+      const states = await Promise.all(users.map((user) => there.connections(user)))
+      return states.flat().length === 0
+    })
+    await other.disconnect()
+  })
+
   test('who could not be listed was not created, and can be later; no session is out of reach', async () => {
     const node = (await cluster.primaries())[0]
     const userKey = (user) => `session:{session:user:${user}}:epoch`

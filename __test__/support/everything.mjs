@@ -9,8 +9,15 @@ import { CinnabarStore } from 'cinnabar/express-session'
 import { refuses, until } from '../helpers.mjs'
 
 async function sessions(service) {
+  await sessionsWithoutEvents(service)
+  await sessionEvents(service)
+}
+
+/** The same as `sessions`, for who may not use channels. */
+export async function sessionsWithoutEvents(service) {
   await sessionsById(service)
   await requestSessions(service)
+  await boundConnections(service)
 }
 
 async function sessionsById({ sessions }) {
@@ -30,6 +37,31 @@ async function sessionsById({ sessions }) {
   assert.deepEqual(await sessions.validateSession('token', { load }), { id: 'ann' })
   await sessions.invalidateUser('ann')
   assert.deepEqual(await sessions.listSessions('ann'), [])
+}
+
+async function boundConnections({ sessions }) {
+  const session = await sessions.fromRequest({ headers: {} })
+  await session.signIn('eli')
+  const [first, second] = [[], []]
+  const left = await sessions.bind(session, (reason) => first.push(reason), { state: { rooms: [] } })
+  await sessions.bind(session, (reason) => second.push(reason))
+  assert.equal(await left.update({ rooms: ['lobby'] }), true)
+  assert.equal((await sessions.connections('eli')).length, 2)
+  await left.unbind()
+  await session.destroy()
+  // Without channels, when its session is read the next time.
+  await until('it is closed', () => second.length > 0)
+  assert.deepEqual([first.length, second.length], [0, 1])
+}
+
+async function sessionEvents({ sessions }) {
+  const events = []
+  const watching = await sessions.watch((event) => events.push(event.type))
+  const id = await sessions.createSession('fay')
+  await sessions.destroySession(id)
+  await until('it is reported', () => events.length > 0)
+  assert.deepEqual(events, ['ended'])
+  await watching.close()
 }
 
 async function requestSessions(service) {

@@ -117,6 +117,25 @@ export async function requests(request: Request): Promise<Response> {
   const fresh: boolean = session.isFresh(300)
   void [since, fresh, new SessionManager(undefined, { ...SessionManager.presets.NIST_AAL2 })]
   const rotated: boolean = await session.rotate({ graceSeconds: 0 })
+  const connection = await sessions.bind(session, new AbortController(), { state: { rooms: ['a'] } })
+  const rooms: readonly string[] | undefined = connection?.state.rooms
+  await connection?.update({ rooms: [] })
+  await sessions.bind('id', new WebSocket('ws://a.test'), { onEnd: (reason: string) => void reason })
+  await sessions.bind('id', (reason: string) => void reason)
+  // @ts-expect-error what cannot be closed
+  await sessions.bind('id', {})
+  // @ts-expect-error no such field
+  await connection?.update({ room: [] })
+  const states = await sessions.connections<{ rooms: string[] }>('ada')
+  const since2: string[] = states.map(({ connectedAt, rooms }) => connectedAt + rooms[0])
+  await sessions.watch((event) => {
+    if (event.type === 'ended') {
+      const reason: 'destroyed' | 'user-invalidated' | 'tag-destroyed' | 'limit' | 'user-changed' = event.reason
+      void reason
+    }
+  })
+  for await (const { type } of await sessions.watch()) void type
+  void [rooms, since2]
   // @ts-expect-error no such field
   await session.update({ rol: 'admin' })
   // @ts-expect-error a field that is missing

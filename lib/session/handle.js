@@ -16,6 +16,8 @@ const ROTATE_OPTIONS = ['graceSeconds']
 const GRACE_SECONDS = 10
 const CONFLICT = { code: 'E_CONFLICT', retryable: true }
 
+let tokenOfHandle
+
 /** The session of one request, from `fromRequest` to the response. */
 class RequestSession {
   #native
@@ -170,6 +172,14 @@ class RequestSession {
     return this.#session
   }
 
+  static {
+    // The token of a session: of one of a request, which may be null, or one that is given itself. `undefined` for anything else.
+    tokenOfHandle = (session) => {
+      if (typeof session === 'string') return session
+      return typeof session === 'object' && session !== null && #token in session ? session.#token : undefined
+    }
+  }
+
   async #write(work) {
     if (this.#crossSite) {
       throw new CinnabarError(
@@ -229,4 +239,4 @@ function isPlain(value) {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-module.exports = { RequestSession, assertPlace }
+module.exports = { RequestSession, assertPlace, tokenOfHandle }

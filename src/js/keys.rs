@@ -23,6 +23,7 @@ impl Keys {
         let object = js.object();
         for (feature, prefix) in [
             (c"sessions", keys::SESSIONS),
+            (c"connections", keys::CONNECTIONS),
             (c"cache", keys::CACHE),
             (c"limiter", keys::LIMITS),
             (c"routes", keys::ROUTES),

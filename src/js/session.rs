@@ -1,9 +1,10 @@
 //! The native class behind `SessionManager`.
 
+mod connections;
 mod names;
 mod options;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use cinnabar_core::{
     features::session::{self, CookieAttributes, Create, CreatedSession, ListedSession, Moment, OpenedSession},
@@ -18,6 +19,7 @@ use cinnabar_port::{
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
+use self::connections::BindOptions;
 use super::{
     node_api::{Js, RawValue, Value},
     operation::{Empty, Operation},
@@ -34,6 +36,7 @@ pub struct Sessions {
     core: ServiceCore,
     sessions: session::Sessions,
     cookie: CookieAttributes,
+    bind_options: Arc<BindOptions>,
 }
 
 #[napi]
@@ -43,21 +46,23 @@ impl Sessions {
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
         let read = || -> Result<_> {
-            let (options, cookie) = OptionReader::of(js, options.raw()).sessions()?;
+            let (mut options, cookie, lease) = OptionReader::of(js, options.raw()).sessions()?;
             let hidden = options.prefix.clone();
+            options.database = service.core.settings().channel_database();
             let sessions = session::Sessions::new(options)?;
             hidden.iter().for_each(|prefix| sensitive_keys::register(prefix));
-            Ok((sessions, cookie.checked()?))
+            Ok((sessions, cookie.checked()?, Arc::new(BindOptions { lease })))
         };
-        let (sessions, cookie) = read().map_err(|error| service.core.exception(&env, &error))?;
-        Ok(Self { core: service.core.clone(), sessions, cookie })
+        let (sessions, cookie, bind_options) = read().map_err(|error| service.core.exception(&env, &error))?;
+        Ok(Self { core: service.core.clone(), sessions, cookie, bind_options })
     }
 
     /// Returns the same object with limits: `{ timeoutMs, signals, ids }`.
     #[napi]
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Sessions> {
         let core = self.core.within(&env, limits.raw())?;
-        Ok(Self { core, sessions: self.sessions.clone(), cookie: self.cookie.clone() })
+        let (cookie, bind_options) = (self.cookie.clone(), self.bind_options.clone());
+        Ok(Self { core, sessions: self.sessions.clone(), cookie, bind_options })
     }
 
     /// Creates a session; returns its id, or null if other sign-ins of the user took its place.

@@ -2,6 +2,7 @@
 
 mod channel_buffer;
 mod clock_monitor;
+pub mod connections;
 mod eviction;
 mod inbox_consumer;
 pub mod lock_release;

@@ -6,6 +6,7 @@
 
 mod cache;
 mod channel;
+mod connection;
 mod glob;
 mod queue;
 mod room;
@@ -24,12 +25,15 @@ use ring::digest::{SHA256, digest};
 
 pub use cache::*;
 pub use channel::{caller_channel, channel};
+pub use connection::*;
 pub use queue::*;
 pub use room::*;
 pub use route::*;
 
 /// The default prefix of sessions.
 pub const SESSIONS: &str = "session:";
+/// The default prefix of connections that are bound to sessions.
+pub const CONNECTIONS: &str = "websocket:";
 /// The default prefix of cached values.
 pub const CACHE: &str = "api:";
 /// The default prefix of limits.

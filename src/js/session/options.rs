@@ -1,6 +1,6 @@
 //! Options of sessions.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use cinnabar_core::{
     features::session::{self, CookieAttributes, Create, Encryption, PerUser, SameSite, UpdateOptions, WhenFull},
@@ -14,9 +14,14 @@ use crate::js::{
     option_reader::{OptionReader, Takes},
 };
 
+/// The default lease of bound connections.
+const LEASE: Duration = Duration::from_secs(15);
+const LEASES: std::ops::RangeInclusive<u64> = 1000..=3_600_000;
+
 impl OptionReader<'_> {
     /// Returns the options of a manager.
-    pub fn sessions(self) -> Result<(session::Options, CookieAttributes)> {
+    pub fn sessions(self) -> Result<(session::Options, CookieAttributes, Duration)> {
+        let (connections, lease) = self.connections()?;
         let mut options = session::Options {
             prefix: self.text(c"prefix", Some(keys::SESSIONS))?,
             ttl: self.ttl(c"ttl", Some(session::DEFAULT_TTL_SECONDS))?,
@@ -25,10 +30,20 @@ impl OptionReader<'_> {
             per_user: self.per_user()?,
             hashed: self.word_or(c"tokens", [("plain", false), ("hashed", true)], false)?,
             encryption: None,
+            events: self.flag(c"events", false)?,
+            connections,
+            database: 0,
         };
         let cookie = self.session_cookie()?;
         options.encryption = self.encryption()?.map(Arc::new);
-        Ok((options, cookie))
+        Ok((options, cookie, lease))
+    }
+
+    /// Returns the prefix of the keys of connections, and their lease.
+    fn connections(self) -> Result<(Option<String>, Duration)> {
+        let Some(connections) = self.group(c"connections")? else { return Ok((None, LEASE)) };
+        let prefix = connections.text(c"prefix", Some(keys::CONNECTIONS))?;
+        Ok((prefix, connections.time_or(c"leaseMs", LEASES, LEASE)?))
     }
 
     fn per_user(self) -> Result<Option<PerUser>> {

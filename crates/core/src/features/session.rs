@@ -6,9 +6,13 @@
 //! has exactly the ttl of the session. The index of a group lists candidates; the session itself decides whether it belongs to the group.
 
 mod admission;
+mod bound;
 mod contents;
 mod cookie;
+mod create;
+mod destroy;
 mod encryption;
+mod ending;
 mod freshness;
 mod group;
 mod index;
@@ -31,10 +35,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cinnabar_port::{
-    Call, Effect, Merge, Request, Step,
-    effect::{is_not_nil, is_one},
+    Call, Effect, Request, Step,
+    effect::is_not_nil,
     error::{Error, Kind, Result},
-    random, script,
+    random,
 };
 
 use self::{
@@ -42,30 +46,27 @@ use self::{
     group::Group,
     metadata::{Extra, Metadata},
     put::{Bound, put},
-    read::{EpochKeys, ReadResult},
+    read::EpochKeys,
     renew::STORE_SESSION_TTL,
     update::owner,
     write::SessionWrite,
 };
-use super::{
-    hints::Hints,
-    json::{self, Object},
-    ttl,
-};
+use super::{hints::Hints, json::Object, ttl};
 use crate::keys::{self, Prefix};
 
 pub use ::cookie::SameSite;
 pub use admission::{PerUser, WhenFull};
+pub use bound::BoundSession;
 pub use cookie::CookieAttributes;
+pub use create::{Create, CreatedSession};
 pub use encryption::Encryption;
+pub use ending::{Ending, Reason};
 pub use freshness::Moment;
 pub use index::{ListedSession, public_id};
 pub use names::Names;
 pub use open::OpenedSession;
 pub use update::UpdateOptions;
 pub use validate::{Lookup, Stats, hash};
-
-script!(CREATE = "session/create.lua", keys: 1, args: 3);
 
 /// The default ttl of a session: a day, in seconds.
 pub const DEFAULT_TTL_SECONDS: f64 = 86_400.0;
@@ -96,28 +97,12 @@ pub struct Options {
     pub per_user: Option<PerUser>,
     /// Encrypts the data of sessions and validated users.
     pub encryption: Option<Arc<Encryption>>,
-}
-
-/// Options of one new session.
-#[derive(Debug, Clone, Default)]
-pub struct Create {
-    /// Its ttl in seconds, for each renewal too.
-    pub ttl: Option<f64>,
-    /// Tags, by which it can be destroyed.
-    pub tags: Vec<String>,
-    /// Its id. Default: 192 random bits in hexadecimal.
-    pub id: Option<String>,
-    /// Whether it gets a token instead of an id, of which only the hash is stored.
-    pub token: bool,
-}
-
-/// A new session.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CreatedSession {
-    /// Its id or token.
-    pub id: String,
-    /// Other sessions of its user that ended for it, if their number is limited.
-    pub ended: Vec<ListedSession>,
+    /// Whether new sessions are published.
+    pub events: bool,
+    /// The prefix of the keys of connections. Default `websocket:`.
+    pub connections: Option<String>,
+    /// The database number, which is part of the names of channels. Default 0.
+    pub database: u8,
 }
 
 /// A session store. Clones are cheap and share their state.
@@ -133,6 +118,9 @@ struct Inner {
     absolute_ttl: Option<Duration>,
     per_user: Option<PerUser>,
     encryption: Option<Arc<Encryption>>,
+    events: bool,
+    connections: Prefix,
+    database: u8,
     counters: validate::Counters,
     /// The keys of the epochs that sessions needed when they were last read or written, by id.
     hints: Hints<EpochKeys>,
@@ -177,97 +165,15 @@ impl Sessions {
             hashed: options.hashed,
             per_user: options.per_user,
             encryption: options.encryption,
+            events: options.events,
+            connections: Prefix::new(options.connections.as_deref().unwrap_or(keys::CONNECTIONS))?,
+            database: options.database,
             absolute_ttl: options.absolute_ttl.map(|ttl| ttl::from_seconds("absoluteTtl", ttl)).transpose()?,
             counters: validate::Counters::default(),
             hints: Hints::new(HINTS),
             epochs: Hints::new(HINTS),
             freshness: Hints::new(HINTS),
         })))
-    }
-
-    /// Stores `{ userId, createdAt, ...data }` and returns its id or token. `created_at` is an ISO time, and `data` is the text of a
-    /// JSON object, whose own `userId` and `createdAt` are ignored.
-    ///
-    /// # Errors
-    /// `E_CONFLICT` if a session with the chosen id exists.
-    pub fn create(&self, user: &str, created_at: &str, data: &str, options: Create) -> Result<Call<String>> {
-        let created = self.create_and_end(user, created_at, data, options)?;
-        Ok(created.then(|created| created.map(|created| Step::Done(created.id)).ok_or_else(displaced)))
-    }
-
-    /// The same; also returns which other sessions of the user ended for it. Returns `None` if other sign-ins of the user took its place:
-    /// the session is gone, and those that ended for it have ended.
-    pub fn create_and_end(
-        &self,
-        user: &str,
-        created_at: &str,
-        data: &str,
-        options: Create,
-    ) -> Result<Call<Option<CreatedSession>>> {
-        keys::raw("userId", user)?;
-        let json = document(Some(user), created_at, data)?;
-        let ttl = options.ttl.map_or(Ok(self.0.ttl), |ttl| ttl::from_seconds("ttl", ttl))?;
-        let mut groups = vec![Group::user(user.to_owned())];
-        for tag in options.tags {
-            let group = Group::tag(tag);
-            if !groups.contains(&group) {
-                groups.push(group);
-            }
-        }
-        if let Some(limit) = self.0.per_user {
-            let id = options.id.map_or_else(|| self.new_id(options.token), Ok)?;
-            let write = self.session_write(self.key(&id)?, groups, json, ttl)?;
-            let admitted = self.admit(limit, user.to_owned(), write)?;
-            return Ok(admitted.map(|ended| Some(CreatedSession { id, ended: ended? })));
-        }
-        let created = match options.id {
-            None => {
-                let id = self.new_id(options.token)?;
-                let key = self.key(&id)?;
-                // The id is new, so there is nothing to check first.
-                let written = self.session_write(key, groups, json, ttl)?.write_new()?;
-                written.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken))
-            }
-            Some(id) => self.create_chosen(id, groups, json, ttl)?,
-        };
-        Ok(created.map(|id| Some(CreatedSession { id, ended: Vec::new() })))
-    }
-
-    /// Stores `{ createdAt, ...data }` as a session without a user and returns its token. `createdAt` and `userId` in `data` are ignored.
-    pub fn create_anonymous(&self, created_at: &str, data: &str, ttl: Option<f64>) -> Result<Call<String>> {
-        let json = document(None, created_at, data)?;
-        let ttl = ttl.map_or(Ok(self.0.ttl), |ttl| ttl::from_seconds("ttl", ttl))?;
-        let token = token::random()?;
-        let written = self.session_write(self.key(&token)?, Vec::new(), json, ttl)?.write_new()?;
-        Ok(written.then(|stored| stored.then_some(Step::Done(token)).ok_or_else(taken)))
-    }
-
-    fn new_id(&self, token: bool) -> Result<String> {
-        if self.0.hashed || token { token::random() } else { random::hex::<24>() }
-    }
-
-    fn create_chosen(&self, id: String, groups: Vec<Group>, json: Vec<u8>, ttl: Duration) -> Result<Call<String>> {
-        let (sessions, key) = (self.clone(), self.key(&id)?);
-        for group in &groups {
-            group.epoch_key(&self.0.prefix)?;
-        }
-        Ok(self.read(key.clone(), false).then(move |found| {
-            let ending = match found {
-                ReadResult::Missing => Bytes::new(),
-                // An invalid session can be overwritten.
-                ReadResult::Invalid(value) => value,
-                ReadResult::Valid(_) | ReadResult::OtherKind | ReadResult::Rotated => return Err(taken()),
-            };
-            let absolute = sessions.0.absolute_ttl;
-            let write =
-                sessions.session_write(key, groups, json, ttl)?.write(move |key, value, ttl| match absolute {
-                    Some(absolute) => put(key.redis_key.clone(), value, ttl, Bound::After(absolute), Some(ending)),
-                    None => Request::script(&CREATE, [key.redis_key.clone(), value, ttl::millis(ttl), ending])
-                        .merging(Merge::Script)
-                        .with_effect(Effect::ChangedIf(is_one)),
-                })?;
-            Ok(Step::Next(write.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken))))
-        }))
     }
 
     /// Stores a session under the caller's id for so many seconds, replacing any other. `data` is the text of a JSON object, whose
@@ -361,24 +267,6 @@ fn set(key: Bytes, value: Bytes, ttl: Duration, only: Option<&'static str>) -> R
     let mut request = Request::keyed("SET", args);
     request.args.extend(only.map(|only| Bytes::from_static(only.as_bytes())));
     request.with_effect(Effect::ChangedIf(is_not_nil))
-}
-
-/// Returns the JSON of a new session. `userId` and `createdAt` in its data are ignored.
-fn document(user: Option<&str>, created_at: &str, data: &str) -> Result<Vec<u8>> {
-    let (user_id, created_at) = (user.map(json::string).transpose()?, json::string(created_at)?);
-    let mut first = Object::default();
-    if let Some(user_id) = &user_id {
-        first.set("userId", user_id);
-    }
-    first.set("createdAt", &created_at);
-    let mut data = Object::argument("data", data.as_bytes())?;
-    data.remove("userId");
-    data.remove("createdAt");
-    first.spread(data).to_bytes()
-}
-
-fn displaced() -> Error {
-    Error::new(Kind::Conflict, "another sign-in of this user took the place of this one")
 }
 
 fn taken() -> Error {

@@ -13,6 +13,7 @@ script!(ADMIT = "session/admit.lua", keys: 4, args: 8, with: ["clock.lua", "sess
 script!(FOLLOW = "session/index_follow.lua", keys: 3, args: 4, with: ["clock.lua", "session/index_entries.lua"]);
 script!(LEAVE = "session/index_leave.lua", keys: 1, args: 2);
 script!(CONFIRM = "session/confirm.lua", keys: 2, args: 2);
+script!(CONNECTION_ADD = "session/connection_add.lua", keys: 1, args: 2, with: ["clock.lua", "session/index_entries.lua"]);
 
 /// Sessions, the index and what goes with it.
 pub const CASES: &[Cases] = &[
@@ -117,6 +118,22 @@ ZADD session:{session:user:7}:sessions 5e13 o => session:{session:user:7}:sessio
 ZADD session:{session:user:7}:sessions 5e13 o 5e13 n => session:{session:user:7}:sessions n o
 ZADD session:{session:user:7}:sessions 5e13 b => session:{session:user:7}:sessions n o
 SET session:{session:user:7}:sessions x => session:{session:user:7}:sessions n o
+"#,
+    },
+    Cases {
+        script: &CONNECTION_ADD,
+        how: Loosely,
+        after: &[
+            "ZRANGE websocket:{websocket:user:7}:connections 0 -1",
+            "EXISTS websocket:{websocket:user:7}:connections",
+        ],
+        lines: r#"
+=> websocket:{websocket:user:7}:connections c 120000
+ZADD websocket:{websocket:user:7}:connections 5e13 c 1 old => websocket:{websocket:user:7}:connections c 120000
+ZADD websocket:{websocket:user:7}:connections 5e13 d => websocket:{websocket:user:7}:connections c 120000
+SET websocket:{websocket:user:7}:connections x => websocket:{websocket:user:7}:connections c 120000
+=> websocket:{websocket:user:7}:connections c x
+=> websocket:{websocket:user:7}:connections c
 "#,
     },
     Cases {

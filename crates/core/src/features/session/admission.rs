@@ -19,6 +19,8 @@ use cinnabar_port::{
 use super::{
     MAX_ROUNDS, SLACK, Sessions,
     contents::Contents,
+    destroy::Dropped,
+    ending::{Ending, Reason},
     group::{Epoch, Group, GroupState},
     index::{Entries, ListedSession, ids},
     read::EpochKeys,
@@ -191,7 +193,7 @@ impl Admission {
                     doomed.push((sessions.stored_key(id, of)?, Bytes::new()));
                 }
             }
-            let ended = sessions.delete_all(doomed, Vec::new(), Vec::new(), 0)?;
+            let ended = sessions.delete_all(doomed, Vec::new(), Vec::new(), Dropped::default())?;
             Ok(Step::Next(ended.then(move |_| self.write(ending, &departing, epoch).map(Step::Next))))
         }))
     }
@@ -204,6 +206,9 @@ impl Admission {
     ) -> Result<Call<Option<Vec<ListedSession>>>> {
         let Self { user, write, .. } = self;
         let (sessions, key) = (write.sessions.clone(), write.key.clone());
+        let endings: HashSet<_> = ending.iter().map(|session| session.public_id.clone()).collect();
+        let of_user = user.clone();
+        let endings = endings.into_iter().map(move |id| Ending::of_session(Reason::Limit, id, Some(of_user.clone())));
         let departures = keys::user_departures(&sessions.0.prefix, &user)?;
         let index = Group::user(user).index_key(&sessions.0.prefix, Contents::Session)?;
         let confirm = Request::script(&CONFIRM, [index, departures, key.id.clone(), list(ended)]);
@@ -215,10 +220,11 @@ impl Admission {
                 if !stored {
                     return Err(super::taken());
                 }
-                if reply == Reply::Int(1) {
-                    return Ok(Step::Done(Some(ending)));
-                }
-                Ok(Step::Next(sessions.destroy_at(key)?.map(|_| None)))
+                let destroyed = if reply == Reply::Int(1) { None } else { Some(sessions.destroy_at(key)?) };
+                sessions.announce(endings, move || match destroyed {
+                    None => Ok(Step::Done(Some(ending))),
+                    Some(destroyed) => Ok(Step::Next(destroyed.map(|_| None))),
+                })
             })))
         }))
     }

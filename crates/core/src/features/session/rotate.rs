@@ -18,7 +18,9 @@ use cinnabar_port::{
 use super::{
     MAX_ROUNDS, SLACK, SessionKey, Sessions,
     contents::Contents,
+    ending::{Ending, Reason},
     group::{Epoch, Group, GroupEpoch},
+    index::public_id_of,
     metadata::Metadata,
     put::{Bound, put},
     read::ValidSession,
@@ -154,7 +156,7 @@ impl Rotation {
         let args = [attempt.old.redis_key.clone(), attempt.read.value.clone(), rest, ttl::millis(ttl)];
         let end = Request::script(&ROTATE, args).merging(Merge::Script).with_effect(Effect::ChangedIf(is_one));
         Ok(Call::round([end], move |replies| match replies.last()? {
-            Reply::Int(1) => self.leave(attempt).map(Step::Next),
+            Reply::Int(1) => self.leave(attempt),
             Reply::Nil => self.undo(attempt.new, None).map(Step::Next),
             // Another rotation won, or the session was changed.
             _ => Ok(Step::Next(self.undo(attempt.new, None)?.then(move |_| self.begin().map(Step::Next)))),
@@ -162,7 +164,7 @@ impl Rotation {
     }
 
     /// Removes the old token from the indexes, in which the new one must still be.
-    fn leave(self, Attempt { old, read, new, .. }: Attempt) -> Result<Call<Option<String>>> {
+    fn leave(self, Attempt { old, read, new, .. }: Attempt) -> Result<Step<Option<String>>> {
         let mut requests = Vec::new();
         for group in read.record.groups() {
             let index = group.index_key(&self.sessions.0.prefix, old.of)?;
@@ -170,15 +172,19 @@ impl Rotation {
             requests.push(Request::script(&LEAVE, args).merging(Merge::Script).idempotent().without_effect());
         }
         let token = new.token.as_ref().map(|token| token.to_string());
+        let public_id = public_id_of(&read.record, &String::from_utf8_lossy(&new.id));
+        let user = read.record.owner().map(|owner| owner.name.clone());
+        let rotated = Ending::of_session(Reason::Rotated, public_id, user);
+        let sessions = self.sessions.clone();
         if requests.is_empty() {
-            return Ok(Call::ready(token));
+            return sessions.announce([rotated], move || Ok(Step::Done(token)));
         }
-        Ok(Call::round(requests, move |replies| {
+        Ok(Step::Next(Call::round(requests, move |replies| {
             // An index that cannot be reached is no reason to end the session: the old entry expires.
             if replies.0.into_iter().flatten().any(|reply| reply == Reply::Int(0)) {
                 return self.undo(new, None).map(Step::Next);
             }
-            Ok(Step::Done(token))
-        }))
+            sessions.announce([rotated], move || Ok(Step::Done(token)))
+        })))
     }
 }

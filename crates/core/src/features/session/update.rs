@@ -12,7 +12,9 @@ use cinnabar_port::{
 
 use super::{
     MAX_ROUNDS, SessionKey, Sessions,
+    ending::{Ending, Reason},
     group::{Group, GroupEpoch, group_states},
+    index::public_id_of,
     metadata::{Metadata, Record},
     read::ValidSession,
 };
@@ -47,6 +49,8 @@ struct Write {
     /// The groups and metadata of the next value.
     group_epochs: Vec<GroupEpoch>,
     ttl: Duration,
+    /// What is published once it is stored.
+    ending: Option<Ending>,
 }
 
 impl Sessions {
@@ -114,7 +118,7 @@ impl Update {
         };
         let next = self.sessions.stored_value(&self.key.id, &json, &tail)?;
         let group_epochs = record.group_epochs.clone();
-        Ok(Step::Next(self.store(Write { current, record, next, group_epochs, ttl }, renew)?))
+        Ok(Step::Next(self.store(Write { current, record, next, group_epochs, ttl, ending: None }, renew)?))
     }
 
     fn without_groups(&self, ttl: Duration) -> Metadata {
@@ -144,9 +148,17 @@ impl Update {
             let extra = record.metadata.as_ref().and_then(|metadata| metadata.extra.clone());
             let tail = Metadata { of: self.key.of, ttl, owner, group_epochs: others, extra }.encode();
             let next = self.sessions.stored_value(&self.key.id, &json, &tail)?;
+            let ending = self.ending(&record, group_epochs.first().filter(|_| has_owner));
             let renew = self.ttl.is_some();
-            self.store(Write { current, record, next, group_epochs, ttl }, renew).map(Step::Next)
+            self.store(Write { current, record, next, group_epochs, ttl, ending }, renew).map(Step::Next)
         }))
+    }
+
+    /// What has to be published if the session gets another user than it had.
+    fn ending(&self, record: &Record, owner: Option<&GroupEpoch>) -> Option<Ending> {
+        let before = record.owner().filter(|before| owner.is_none_or(|owner| owner.group != **before))?;
+        let public_id = public_id_of(record, &String::from_utf8_lossy(&self.key.id));
+        Some(Ending::of_session(Reason::UserChanged, public_id, Some(before.name.clone())))
     }
 
     /// Stores the patched session. A ttl that was renewed just before is not renewed again, which saves updating the indexes; with `renew`
@@ -167,7 +179,10 @@ impl Update {
             let mut replies = replies.all()?;
             match replies.pop() {
                 // If a group was dropped in the meantime, the new value is as invalid as the old one.
-                Some(Reply::Int(1)) => Ok(Step::Done(!replies.contains(&Reply::Nil))),
+                Some(Reply::Int(1)) => {
+                    let is_valid = !replies.contains(&Reply::Nil);
+                    self.sessions.announce(write.ending, move || Ok(Step::Done(is_valid)))
+                }
                 Some(Reply::Int(_)) => self.store(write, true).map(Step::Next),
                 Some(Reply::Bulk(fresh)) => self.retry(fresh, &write.record),
                 _ => Ok(Step::Done(false)),

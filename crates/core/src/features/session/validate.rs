@@ -19,8 +19,8 @@ use ring::digest::{SHA256, digest};
 use super::{
     SessionKey, Sessions,
     contents::Contents,
+    destroy::COUNTER_TTL_MS,
     group::{Count, Epoch, Group, GroupEpoch, group_states},
-    index::COUNTER_TTL_MS,
     metadata::{self, Metadata},
     read::ReadResult,
     update::damaged_epoch,

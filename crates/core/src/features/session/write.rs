@@ -8,15 +8,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cinnabar_port::{Call, Replies, Reply, Request, Step, error::Result};
+use cinnabar_port::{Call, Replies, Reply, Request, Step, error::Result, random::to_hex};
 
 use super::{
     SessionKey, Sessions,
+    ending::{Ending, Reason},
     group::{Epoch, Group, GroupEpoch, Kind, group_states},
+    index::public_id,
     metadata::{Extra, Metadata},
     put::{Bound, put},
     read::EpochKeys,
-    set,
+    set, taken,
     update::damaged_epoch,
 };
 
@@ -87,6 +89,14 @@ impl SessionWrite {
         }))
     }
 
+    /// What is published once it is written, if its manager publishes new sessions.
+    pub fn created(&self) -> Option<Ending> {
+        let own = self.extra.as_ref().and_then(|extra| extra.public_id);
+        let public_id = own.map_or_else(|| public_id(&String::from_utf8_lossy(&self.key.id)), |own| to_hex(&own));
+        let user = self.groups.iter().find(|group| group.kind == Kind::User).map(|group| group.name.clone());
+        self.sessions.0.events.then(|| Ending::of_session(Reason::Created, public_id, user))
+    }
+
     /// Returns the request that writes the value. With `is_new` it writes only if the key has no value yet.
     pub fn put(&self, is_new: bool) -> impl FnOnce(&SessionKey, Bytes, Duration) -> Request + use<> {
         let absolute = self.sessions.0.absolute_ttl;
@@ -136,5 +146,18 @@ impl SessionWrite {
             }
             Ok(stored)
         }))
+    }
+}
+
+impl Sessions {
+    /// Writes a session under a new id or token, which it returns.
+    pub(super) fn write_new(&self, write: SessionWrite, id: String) -> Result<Call<String>> {
+        let (sessions, created) = (self.clone(), write.created());
+        Ok(write.write_new()?.then(move |stored| sessions.created(stored, created, id)))
+    }
+
+    /// Returns the id of a session that was stored, once that is published.
+    pub(super) fn created(&self, stored: bool, created: Option<Ending>, id: String) -> Result<Step<String>> {
+        if stored { self.announce(created, move || Ok(Step::Done(id))) } else { Err(taken()) }
     }
 }
