@@ -1,5 +1,8 @@
 'use strict'
 
+// For the default service.
+require('./index.js')
+
 const { adapterOn } = require('./lib/adapter/native.js')
 const { argumentError } = require('./lib/error.js')
 const { describe, ownOptions } = require('./lib/options.js')

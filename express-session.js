@@ -1,5 +1,8 @@
 'use strict'
 
+// For the default service.
+require('./index.js')
+
 const { Session, Store } = require('express-session')
 
 const { merged } = require('./lib/adapter/merge.js')

@@ -7,7 +7,7 @@ import { memoryAdapter } from 'better-auth/adapters/memory'
 import { RedisService } from 'cinnabar'
 import { secondaryStorage } from 'cinnabar/better-auth'
 
-import { rawClient, refuses } from '../helpers.mjs'
+import { rawClient, refuses, runJson } from '../helpers.mjs'
 import { startCluster } from '../support/cluster.mjs'
 import { engines } from '../support/engines.mjs'
 
@@ -160,8 +160,13 @@ test('the secondary storage works in a cluster', async (t) => {
   assert.deepEqual(new Set(await Promise.all(keys.map((key) => storage.increment(key, 60)))), new Set([1]))
 })
 
-test('without a service it is on the default one', async () => {
-  const storage = secondaryStorage()
-  await storage.set('a', 'b', 60)
-  assert.equal(await storage.get('a'), 'b')
+test('without a service it is on the default one, in a program that imports nothing else', async () => {
+  const result = await runJson(
+    `import { secondaryStorage } from 'cinnabar/better-auth'
+    const storage = secondaryStorage()
+    await storage.set('a', 'b', 60)
+    console.log(JSON.stringify(await storage.get('a')))`,
+    { env: { REDIS_URL: 'memory:' } },
+  )
+  assert.equal(result, 'b')
 })

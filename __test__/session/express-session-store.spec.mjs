@@ -257,16 +257,22 @@ test('in a cluster, the sessions of all nodes are found', async (t) => {
   assert.equal(await store.length(), 0)
 })
 
-test('without a service it is on the default one', async () => {
-  const store = new CinnabarStore()
-  await store.set('1', { n: 1, cookie })
-  assert.equal((await store.get('1')).n, 1)
+test('without a service it is on the default one, in a program that imports nothing else', async () => {
+  const result = await runJson(
+    `import { CinnabarStore } from 'cinnabar/express-session'
+    const store = new CinnabarStore()
+    await store.set('1', { n: 1, cookie: { originalMaxAge: null } })
+    console.log(JSON.stringify(await store.get('1')))`,
+    { env: { REDIS_URL: 'memory:' } },
+  )
+  assert.deepEqual(result, { n: 1, cookie })
 })
 
 test('what a callback throws is not caught, and the callback is not called again', async () => {
   const result = await runJson(`
     import { CinnabarStore } from 'cinnabar/express-session'
     const store = new CinnabarStore()
+    const found = await store.get('none')
     const errors = []
     let calls = 0
     process.on('uncaughtException', (error) => errors.push(error.message))
@@ -277,7 +283,7 @@ test('what a callback throws is not caught, and the callback is not called again
     const atOnce = calls
     while (errors.length === 0) await new Promise(setImmediate)
     await new Promise((resolve) => setTimeout(resolve, 20))
-    console.log(JSON.stringify({ returned: returned === undefined, atOnce, calls, errors }))
+    console.log(JSON.stringify({ found, returned: returned === undefined, atOnce, calls, errors }))
   `)
-  assert.deepEqual(result, { returned: true, atOnce: 0, calls: 1, errors: ['thrown by the application'] })
+  assert.deepEqual(result, { found: null, returned: true, atOnce: 0, calls: 1, errors: ['thrown by the application'] })
 })
