@@ -6,8 +6,8 @@ const SYNCHRONOUS = new Set(['stats', 'keyFor', 'keyOf', 'idOf', 'ids', 'with', 
 /** Adds a static form of each method to a class. It is called on the instance that `instance()` returns at call time. */
 function addStaticForms(Class, instance) {
   for (const name of methodNamesOf(Class.prototype)) {
-    // Not `length`, which every class has.
-    if (typeof Object.getOwnPropertyDescriptor(Class, name)?.value === 'function') continue
+    // `length` has none: that of a class is a number.
+    if (Object.hasOwn(Class, name)) continue
     const form = SYNCHRONOUS.has(name) ? (...args) => instance()[name](...args) : promised(instance, name)
     Object.defineProperty(form, 'name', { value: name })
     Object.defineProperty(Class, name, { value: form, configurable: true, writable: true })

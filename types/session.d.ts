@@ -253,7 +253,7 @@ export interface SessionStats extends CacheStats {
 }
 
 /**
- * Sessions: plain JSON under `session:{id}` that any client can read. Every method also exists as a static one, on the
+ * Sessions: plain JSON under `session:{id}` that any client can read. Every method but `length` also exists as a static one, on the
  * default service. `Data` is the type of your sessions' fields beside `userId` and `createdAt`.
  *
  * There are two separate kinds. Sessions made by `createSession` and `storeSession` are stored here, and `getSession` reads them,
@@ -379,7 +379,7 @@ export interface SessionManager<Data extends object = KnownSessionData> extends 
   ids(): AsyncGenerator<string, void, undefined>
   /**
    * Counts the sessions under the prefix, with those that have a token, in the way that `ids` finds them: it visits every key of the
-   * database. One whose token is being rotated may count twice.
+   * database. One whose token is being rotated may count twice. It has no static form, since classes have a `length` of their own.
    */
   length(): Promise<number>
   /**
@@ -580,8 +580,8 @@ export type SignIn<Data extends object> = {} extends Data
   ? [data?: Data, options?: Pick<CreateSessionOptions, 'ttl' | 'tags'>]
   : [data: Data, options?: Pick<CreateSessionOptions, 'ttl' | 'tags'>]
 
-/** Creates a `SessionManager`; has each of its methods too, on the default service. */
-export interface SessionManagerConstructor extends SessionManager {
+/** Creates a `SessionManager`; has each of its methods but `length` too, on the default service. */
+export interface SessionManagerConstructor extends Omit<SessionManager, 'length'> {
   /**
    * Without a service it uses the default one, which reads its settings from the environment on its first call.
    *

@@ -135,9 +135,10 @@ test('all sessions of all nodes of a cluster are found', async (t) => {
   assert.ok((await Promise.all(updates)).every(Boolean))
 })
 
-test('names and counts also have a static form', async () => {
+test('names also have a static form, and the length of the class stays a number', async () => {
   assert.equal(SessionManager.keyOf('a'), 'session:a')
   assert.equal(SessionManager.idOf('session:a'), 'a')
-  assert.equal(await SessionManager.length(), 0)
+  assert.equal(SessionManager.length, 2)
+  assert.equal(await new SessionManager().length(), 0)
   assert.deepEqual(await all(SessionManager.ids()), [])
 })

@@ -80,6 +80,8 @@ export async function dataOfEveryJob(): Promise<void> {
 
 /** An update may name another user, or none. */
 export async function owners(): Promise<void> {
+  const classes: Function[] = [SessionManager]
+  void classes
   const sessions = new SessionManager<{ role: string }>()
   await sessions.updateSession('id', { userId: null })
   await sessions.update('id', { userId: 5, role: 'admin' })

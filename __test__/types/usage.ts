@@ -281,6 +281,8 @@ export async function sessions(request: Request, incoming: IncomingMessage): Pro
   same<Session<Signed> | null, typeof typed>(true)
   if (typed) same<string, typeof typed.name & typeof typed.userId & typeof typed.createdAt>(true)
   await own.createSession('user123', { name: 'Ada', roles: [], role: 'admin' })
+  const total: number = await own.length()
+  void total
   const devices: DescribedSession<Signed>[] = await own.describeSessions('user123', { current: 'x' })
   void devices.map(({ publicId, session, ttl, current }) => [publicId, session.name, ttl, current])
   for (const sessions of [new SessionManager(), SessionManager]) {
@@ -304,7 +306,6 @@ export async function sessions(request: Request, incoming: IncomingMessage): Pro
     const names: (string | null)[] = [sessions.keyOf(id), SessionManager.idOf('session:a')]
     void names
     const counts: number[] = [
-      await sessions.length(),
       await sessions.destroySession(id),
       await sessions.destroyByTag('tenant:1'),
       await sessions.invalidateUser('user123'),
