@@ -7,7 +7,7 @@ import { after, describe, test } from 'node:test'
 
 import { SessionManager } from 'cinnabar'
 
-import { rawClient, refuses, until } from '../helpers.mjs'
+import { rawClient, refuses, root, runNode, until } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
 
 /** Something to bind that records how it was closed. */
@@ -32,6 +32,13 @@ class Socket extends EventEmitter {
     this.closed.push('terminated')
   }
 }
+
+test('connections of four processes end with their sessions, and those of one that is cut off with its lease', async () => {
+  const limits = ['--sockets', '400', '--lease', '2000', '--p99', '5000']
+  const { status, out, err } = await runNode([`${root}/scripts/connections.mjs`, ...limits])
+  assert.equal(status, 0, out + err)
+  assert.equal(JSON.parse(out).sockets, 360)
+})
 
 for (const engine of engines) {
   describe(`bound connections on ${engine.name}`, async () => {

@@ -38,6 +38,8 @@ const CHECKS: u32 = 3;
 const BATCH: usize = 1024;
 /// The longest wait before a failed read is repeated.
 const AGAIN: Duration = Duration::from_millis(500);
+/// How long the message that says why a session ended may take longer than a read that finds it ended.
+const MESSAGE: Duration = Duration::from_millis(50);
 /// For how many leases an index entry is not renewed.
 const INDEXED: u32 = 2;
 
@@ -107,6 +109,7 @@ impl Connections {
             next_check: began,
             indexed: Some(began),
             hint: None,
+            is_missing: false,
         };
         if !self.state.lock().table.insert(connection) {
             return Err(Error::new(Kind::Conflict, "a connection with this id is bound already"));
@@ -200,14 +203,22 @@ impl Connections {
         let Some(connection) = own.table.get_mut(id) else { return };
         let reason = match found {
             Ok(Some(session)) if session.user == connection.session.user => {
-                connection.confirmed = began;
+                (connection.confirmed, connection.is_missing) = (began, false);
                 if let Some(token) = session.successor {
                     connection.token = token;
                 }
                 return;
             }
             Ok(Some(_)) => Reason::UserChanged,
-            Ok(None) => connection.hint.unwrap_or(Reason::Expired),
+            Ok(None) => match connection.hint {
+                Some(reason) => reason,
+                None if connection.is_missing => Reason::Expired,
+                None => {
+                    connection.is_missing = true;
+                    connection.next_check = connection.next_check.min(Instant::now() + MESSAGE);
+                    return;
+                }
+            },
             Err(_) => {
                 connection.next_check = connection.next_check.min(again);
                 return;

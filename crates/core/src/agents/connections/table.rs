@@ -36,6 +36,8 @@ pub struct Connection {
     pub indexed: Option<Instant>,
     /// Why the session has probably ended.
     pub hint: Option<Reason>,
+    /// Whether the last read did not find the session.
+    pub is_missing: bool,
 }
 
 /// The connections of a process.
