@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cinnabar_core::features::session::{Create, Encryption, Options, Sessions, hash, public_id};
-use cinnabar_port::{Call, error::Kind};
+use cinnabar_port::{Call, Step, error::Kind};
 
 use crate::run::{Dice, Engine};
 
@@ -157,6 +157,28 @@ fn of_thirty_two_rotations_one_wins_and_all_get_its_token() {
         assert!(is_valid(&engine, &sessions, &tokens[0]));
         assert_eq!(engine.run(sessions.list("u", false)).unwrap().len(), 1, "no copy is left");
     }
+}
+
+#[test]
+fn a_session_whose_new_token_is_rotated_at_once_does_not_end() {
+    let (engine, sessions) = (Engine::new(), plain());
+    let token = engine.run(sessions.create("u", "2026-01-02", "{}", with_token())).unwrap();
+    let mut rotation = sessions.rotate(&token, 10.0).unwrap();
+    // Other requests are led to the new token before the rotation has returned.
+    let next = loop {
+        let Step::Next(rest) = engine.step(rotation).unwrap() else { panic!("it has returned") };
+        rotation = rest;
+        let opened = engine.run(sessions.open(&token, None)).unwrap().unwrap();
+        if let Some(next) = opened.successor {
+            break next;
+        }
+    };
+    let newest = rotated(&engine, &sessions, &next, 10.0).unwrap();
+    assert_eq!(engine.run(Ok(rotation)).unwrap(), Some(newest.clone()));
+    for token in [&*token, &*next, &*newest] {
+        assert!(is_valid(&engine, &sessions, token));
+    }
+    assert_eq!(engine.run(sessions.list("u", false)).unwrap().len(), 1);
 }
 
 /// What a call in a race did.

@@ -142,6 +142,20 @@ impl Rotation {
         Ok(self.sessions.destroy_at(new)?.map(|_| result))
     }
 
+    /// Ends the session, whose new token is not in an index any more, unless that was rotated too; returns the token that it has then.
+    fn end_or_follow(self, new: SessionKey) -> Result<Call<Option<String>>> {
+        let sessions = self.sessions;
+        Ok(sessions.destroy_at(new.clone())?.then(move |count| {
+            if count > 0 {
+                return Ok(Step::Done(None));
+            }
+            Ok(Step::Next(sessions.read(new, false).map(|found| {
+                let token = found.valid()?.successor?.token?;
+                Some(token.to_string())
+            })))
+        }))
+    }
+
     fn end_old(self, attempt: Attempt) -> Result<Call<Option<String>>> {
         let is_ended = self.grace.is_zero();
         let ttl = if is_ended { ENDED_TTL } else { self.grace };
@@ -182,7 +196,7 @@ impl Rotation {
         Ok(Step::Next(Call::round(requests, move |replies| {
             // An index that cannot be reached is no reason to end the session: the old entry expires.
             if replies.0.into_iter().flatten().any(|reply| reply == Reply::Int(0)) {
-                return self.undo(new, None).map(Step::Next);
+                return self.end_or_follow(new).map(Step::Next);
             }
             sessions.announce([rotated], move || Ok(Step::Done(token)))
         })))
