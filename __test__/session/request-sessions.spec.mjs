@@ -142,6 +142,15 @@ for (const engine of engines) {
       await assert.rejects(session.rotate({ grace: 1 }), { code: 'E_INVALID_ARGUMENT' })
     })
 
+    test('who signs out with a token that another request has just rotated, has signed out', async () => {
+      const cookie = await signIn('ada')
+      const session = await sessions.fromRequest(requestWith(cookie))
+      assert.equal(await session.rotate({ graceSeconds: 0 }), true)
+      const late = await sessions.fromRequest(requestWith(cookie))
+      assert.deepEqual([late.data, await late.destroy(), await late.destroy()], [null, 1, 0])
+      assert.equal((await sessions.fromRequest(requestWith(cookieOf(session.setCookie)))).data, null)
+    })
+
     test('the devices of a user have public ids, which a rotation keeps', async () => {
       const user = `devices of ${engine.name}`
       const [phone, laptop] = [await signIn(user, { device: 'phone' }), await signIn(user, { device: 'laptop' })]

@@ -23,6 +23,8 @@ class RequestSession {
   #native
   #cookie
   #crossSite
+  // The token of the request, even if it is that of no session.
+  #received
   // The token that the browser has, or will have; null without a session.
   #token
   #session
@@ -38,6 +40,7 @@ class RequestSession {
     this.#native = native
     this.#cookie = cookie
     this.#crossSite = crossSite
+    this.#received = token
     this.#become(opened?.token ?? token, opened)
     // Browsers remove a cookie at the end of the ttl that it was set with.
     this.#isChanged = opened !== null && (opened.token !== null || opened.renewed)
@@ -150,7 +153,8 @@ class RequestSession {
 
   destroy() {
     return this.#write(async () => {
-      const token = this.#token
+      // One that has just been rotated still ends its session, though it gives no access.
+      const token = this.#token ?? this.#received
       // The cookie goes even if the session has ended already.
       this.#become(null, null)
       return token === null ? 0 : this.#native.destroy(token)
