@@ -8,7 +8,7 @@ const readJson = (path) => JSON.parse(readFileSync(new URL(path, folder), 'utf8'
 
 /** Name → version for every peer; null where one is missing, which its contender will report. */
 export function installPeers() {
-  const wanted = readJson('package.json').dependencies
+  const wanted = versions(readJson('package.json').dependencies)
   const complete = () => Object.entries(wanted).every(([name, version]) => installed(name) === version)
   if (!complete()) {
     console.log('Installing the peers from bench/package-lock.json …')
@@ -21,6 +21,11 @@ export function installPeers() {
     })
   }
   return Object.fromEntries(Object.keys(wanted).map((name) => [name, installed(name)]))
+}
+
+/** A package that is there twice, as `npm:connect-redis@8.1.0`, has its version at the end. */
+function versions(dependencies) {
+  return Object.fromEntries(Object.entries(dependencies).map(([name, version]) => [name, version.split('@').pop()]))
 }
 
 function installed(name) {
