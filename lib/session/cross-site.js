@@ -13,8 +13,9 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 function isCrossSiteWrite(request, trusted) {
   if (trusted === '*') return false
   const method = readSafely(() => request.method)
+  if (typeof method !== 'string' || SAFE_METHODS.has(method.toUpperCase())) return false
   const values = headersIn(request)
-  if (typeof method !== 'string' || !values || SAFE_METHODS.has(method.toUpperCase()) || bearerOf(values)) return false
+  if (!values || bearerOf(values)) return false
   const [site] = values('sec-fetch-site')
   const [origin] = values('origin')
   if (site === 'same-origin' || site === 'none') return false

@@ -149,6 +149,7 @@ function cookieOf(headers, name) {
 }
 
 function decoded(value) {
+  if (!value.includes('%')) return value
   try {
     return decodeURIComponent(value)
   } catch {

@@ -54,7 +54,9 @@ function isHeaders(value) {
   return has(value, 'append') && has(value, 'getSetCookie')
 }
 
+// Most responses have no headers of that kind, and an exception would take longer than all else here.
 function has(value, name) {
+  if (value === undefined || value === null) return false
   return readSafely(() => typeof value[name] === 'function') === true
 }
 
