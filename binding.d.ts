@@ -355,7 +355,7 @@ export declare class Sessions {
   /** Returns the session, or null. */
   get(id: unknown): RawValue
   /**
-   * The session for a request, or null: `{ session, token, renewed, ttlMs }`. `token` is null unless that of the request has been
+   * The session for a request, or null: `{ session, token, ttlMs }`. `token` is null unless that of the request has been
    * rotated.
    */
   open(token: unknown): RawValue

@@ -52,8 +52,8 @@ class SessionManager extends Limitable {
         const singleFlight = singleFlightOf(native, `session ${prefix}`)
         const isOwnCookie = own.cookie?.name !== undefined
         const isLimited = own.maxPerUser !== undefined
-        const { absoluteTtl } = own
-        return { native: sessions, singleFlight, trustedOrigins, cookie, isOwnCookie, isLimited, absoluteTtl }
+        const { absoluteTtl, rolling = false } = own
+        return { native: sessions, singleFlight, trustedOrigins, cookie, isOwnCookie, isLimited, absoluteTtl, rolling }
       }
       // The store's errors that callers did not get, and the validations that used `load` alone.
       return featureOn(service, make, { errors: 0, fallbacks: 0 })
@@ -102,11 +102,12 @@ class SessionManager extends Limitable {
   async fromRequest(request, options) {
     const [sessions] = readCall(this, options, [])
     const native = sessions.#native
-    const { cookie, trustedOrigins, absoluteTtl } = partsOf(this).made
+    const { cookie, trustedOrigins, absoluteTtl, rolling } = partsOf(this).made
     const token = tokenOf(request, cookie.name)
     const crossSite = isCrossSiteWrite(request, trustedOrigins)
     const opened = token === null || crossSite ? null : await native.open(token)
-    return new RequestSession(native, new SessionCookie(native, cookie, absoluteTtl), { token, opened, crossSite })
+    const writer = new SessionCookie(native, cookie, absoluteTtl)
+    return new RequestSession(native, writer, { token, opened, crossSite, rolling })
   }
 
   withSession(handler, options) {

@@ -47,7 +47,8 @@ export interface SessionManagerOptions {
   /**
    * Whether reading a session renews its ttl. Default `false`. A read does so if a tenth of the ttl has passed since the last renewal, so a
    * session in use ends at the earliest 0.9 × `ttl` after its last request, and most reads are one `GET`. A ttl that `extendSession`
-   * shortens in another process is noticed after a tenth of `ttl` at the latest.
+   * shortens in another process is noticed after a tenth of `ttl` at the latest. `commit` sets the cookie on every response to a request
+   * with a session, so that it lasts as long as the session.
    */
   rolling?: boolean
   /**
@@ -527,7 +528,10 @@ export interface RequestSession<Data extends object = KnownSessionData> {
   isFresh(seconds: number): boolean
   /** Whether another site has a browser send this request, and it may change something. */
   readonly crossSite: boolean
-  /** The value of the `Set-Cookie` header that `commit` adds, or `null` if the cookie stays as it is. */
+  /**
+   * The value of the `Set-Cookie` header that `commit` adds, or `null` if the cookie stays as it is. With `rolling` every response to a
+   * request with a session sets it, so that it lasts as long as the session.
+   */
   readonly setCookie: string | null
   /**
    * Creates a session for this user with a new token, of which only the hash is stored, and ends the session that the request had. If that

@@ -116,7 +116,7 @@ impl Sessions {
         })
     }
 
-    /// The session for a request, or null: `{ session, token, renewed, ttlMs }`. `token` is null unless that of the request has been
+    /// The session for a request, or null: `{ session, token, ttlMs }`. `token` is null unless that of the request has been
     /// rotated.
     #[napi]
     pub fn open(&self, env: Env, token: Unknown) -> RawValue {
@@ -130,7 +130,6 @@ impl Sessions {
                             "token".into(),
                             opened.successor.map_or(Output::Null, |token| Output::text(token.to_string())),
                         ),
-                        ("renewed".into(), opened.renewed.into()),
                         ("ttlMs".into(), Output::Number(opened.ttl.as_millis() as f64)),
                     ])
                 })
