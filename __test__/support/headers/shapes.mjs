@@ -3,7 +3,7 @@
 const LONG = 65_536
 
 /** In most requests, so that it can be searched in what is logged. */
-export const MARKER = 'zqx'
+export const MARKER = 'Zq_x'
 
 /** A generator of requests, `{ method, lines, isUser, encoding, asObject }`, repeatable by its seed; `real` is the token of a session that exists. */
 export function makeShapes(seed, real) {

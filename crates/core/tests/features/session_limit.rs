@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use cinnabar_core::features::session::{Create, Options, PerUser, Sessions, WhenFull};
-use cinnabar_port::{Call, Step, error::Kind};
+use cinnabar_port::{Call, Replies, Reply, Request, Step, error::Kind};
 
 use crate::run::{Dice, Engine};
 
@@ -177,5 +177,64 @@ fn rotations_keep_the_limit_and_end_no_other_session() {
         }
         assert!(valid >= signed_in.min(most), "turn {turn}");
         assert_eq!(valid, most, "turn {turn}: no more ended than had to");
+    }
+}
+
+/// A call whose requests reach the nodes of a cluster one by one, in any order.
+struct Apart<T> {
+    call: Call<T>,
+    requests: Vec<(usize, Request)>,
+    replies: Vec<Option<cinnabar_port::error::Result<Reply>>>,
+}
+
+impl<T> Apart<T> {
+    fn new(mut call: Call<T>) -> Self {
+        let requests: Vec<_> = std::mem::take(&mut call.requests).into_iter().enumerate().collect();
+        Self { call, replies: requests.iter().map(|_| None).collect(), requests }
+    }
+
+    /// Runs one request, and what follows if it was the last of its round.
+    fn step(mut self, engine: &Engine, dice: &mut Dice) -> Result<Self, cinnabar_port::error::Result<T>> {
+        if !self.requests.is_empty() {
+            let (at, request) = self.requests.swap_remove(dice.below(self.requests.len()));
+            self.replies[at] = engine.execute(vec![request]).pop();
+            if !self.requests.is_empty() {
+                return Ok(self);
+            }
+        }
+        match (self.call.read)(Replies(self.replies.into_iter().flatten().collect())) {
+            Ok(Step::Next(next)) => Ok(Self::new(next)),
+            Ok(Step::Done(result)) => Err(Ok(result)),
+            Err(error) => Err(Err(error)),
+        }
+    }
+}
+
+#[test]
+fn in_a_cluster_too_what_is_valid_is_listed_after_rotations_and_sign_ins() {
+    let mut dice = Dice(59);
+    for turn in 0..3000 {
+        let (engine, sessions) = (Engine::new(), limited(2, WhenFull::EndOldest));
+        let mut tokens: Vec<_> = (0..2).map(|second| sign_in(&engine, &sessions, second).unwrap().0).collect();
+        let rotation = sessions.rotate(&tokens[turn % 2], 10.0).unwrap().map(Did::Rotated);
+        let mut flying = vec![Apart::new(rotation)];
+        for n in 0..2 {
+            let call = sessions.create_and_end("u", &format!("2026-01-02T00:01:{n:02}"), "{}", with_token()).unwrap();
+            flying.push(Apart::new(call.map(|created| Did::SignedIn(created.map(|created| created.id)))));
+        }
+        while !flying.is_empty() {
+            let apart = flying.swap_remove(dice.below(flying.len()));
+            match apart.step(&engine, &mut dice) {
+                Ok(next) => flying.push(next),
+                Err(Ok(Did::Rotated(token) | Did::SignedIn(token))) => tokens.extend(token),
+                Err(Err(error)) => assert_eq!(error.kind, Kind::Conflict, "turn {turn}: {error}"),
+            }
+        }
+        let listed = engine.run(sessions.list("u", false)).unwrap();
+        let public_ids: HashSet<_> = listed.iter().map(|session| &session.public_id).collect();
+        engine.advance(Duration::from_secs(11));
+        let valid = tokens.iter().collect::<HashSet<_>>().into_iter();
+        let valid = valid.filter(|token| is_valid(&engine, &sessions, token)).count();
+        assert_eq!((valid, public_ids.len()), (2, 2), "turn {turn}");
     }
 }

@@ -94,19 +94,31 @@ impl Rotation {
         }))
     }
 
-    /// Writes the session under its new token, with the epochs that it has.
+    /// Writes the session under its new token, with the epochs that it has. Only then is it listed, since a sign-in of a user with a limited
+    /// number of sessions removes what is listed without a session.
     fn write(self, attempt: Attempt) -> Result<Call<Option<String>>> {
+        let Attempt { read, new, ttl, .. } = &attempt;
+        let key = new.redis_key.clone();
+        let value = self.sessions.stored_value(&new.id, &read.record.json, &read.record.tail)?;
+        let write = match read.record.until() {
+            None => set(key, value, *ttl, Some("NX")),
+            Some(until) => put(key, value, *ttl, Bound::At(until), Some(Bytes::new())),
+        };
+        Ok(Call::round([write], move |replies| match replies.last()? {
+            Reply::Nil => self.undo(attempt.new, None).map(Step::Next),
+            _ => self.list(attempt).map(Step::Next),
+        }))
+    }
+
+    fn list(self, attempt: Attempt) -> Result<Call<Option<String>>> {
         let Attempt { old, read, new, ttl, .. } = &attempt;
-        let mut requests = Vec::with_capacity(1 + read.record.group_epochs.len());
+        let mut requests = Vec::with_capacity(read.record.group_epochs.len());
         for GroupEpoch { group, epoch } in &read.record.group_epochs {
             requests.push(self.follow(group, *epoch, old, new, *ttl)?);
         }
-        let key = new.redis_key.clone();
-        let value = self.sessions.stored_value(&new.id, &read.record.json, &read.record.tail)?;
-        requests.push(match read.record.until() {
-            None => set(key, value, *ttl, Some("NX")),
-            Some(until) => put(key, value, *ttl, Bound::At(until), Some(Bytes::new())),
-        });
+        if requests.is_empty() {
+            return self.end_old(attempt);
+        }
         Ok(Call::round(requests, move |replies| {
             // One of its groups was dropped, or it has to make room for another session of its user.
             if replies.all()?.contains(&Reply::Nil) {
