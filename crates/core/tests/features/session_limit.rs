@@ -181,13 +181,13 @@ fn rotations_keep_the_limit_and_end_no_other_session() {
 }
 
 /// A call whose requests reach the nodes of a cluster one by one, in any order.
-struct Apart<T> {
+struct Scattered<T> {
     call: Call<T>,
     requests: Vec<(usize, Request)>,
     replies: Vec<Option<cinnabar_port::error::Result<Reply>>>,
 }
 
-impl<T> Apart<T> {
+impl<T> Scattered<T> {
     fn new(mut call: Call<T>) -> Self {
         let requests: Vec<_> = std::mem::take(&mut call.requests).into_iter().enumerate().collect();
         Self { call, replies: requests.iter().map(|_| None).collect(), requests }
@@ -217,14 +217,14 @@ fn in_a_cluster_too_what_is_valid_is_listed_after_rotations_and_sign_ins() {
         let (engine, sessions) = (Engine::new(), limited(2, WhenFull::EndOldest));
         let mut tokens: Vec<_> = (0..2).map(|second| sign_in(&engine, &sessions, second).unwrap().0).collect();
         let rotation = sessions.rotate(&tokens[turn % 2], 10.0).unwrap().map(Did::Rotated);
-        let mut flying = vec![Apart::new(rotation)];
+        let mut flying = vec![Scattered::new(rotation)];
         for n in 0..2 {
             let call = sessions.create_and_end("u", &format!("2026-01-02T00:01:{n:02}"), "{}", with_token()).unwrap();
-            flying.push(Apart::new(call.map(|created| Did::SignedIn(created.map(|created| created.id)))));
+            flying.push(Scattered::new(call.map(|created| Did::SignedIn(created.map(|created| created.id)))));
         }
         while !flying.is_empty() {
-            let apart = flying.swap_remove(dice.below(flying.len()));
-            match apart.step(&engine, &mut dice) {
+            let call = flying.swap_remove(dice.below(flying.len()));
+            match call.step(&engine, &mut dice) {
                 Ok(next) => flying.push(next),
                 Err(Ok(Did::Rotated(token) | Did::SignedIn(token))) => tokens.extend(token),
                 Err(Err(error)) => assert_eq!(error.kind, Kind::Conflict, "turn {turn}: {error}"),
