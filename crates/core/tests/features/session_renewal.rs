@@ -1,6 +1,6 @@
 //! Rolling sessions: when reading one renews its ttl.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cinnabar_core::features::session::{Create, Moment, Options, Sessions};
 use cinnabar_port::{Request, Step, Verb};
@@ -116,4 +116,25 @@ fn a_ttl_that_was_changed_is_noticed() {
     assert!(engine.left(&key) > TTL - 100, "touching renews in any case");
     assert_eq!(engine.run(sessions.destroy(&id)).unwrap(), 1);
     assert!(read(&engine, &sessions, &id, at(1)).is_none());
+}
+
+#[test]
+fn a_session_in_use_lasts_until_its_absolute_ttl() {
+    for pause in [700, 333, 90] {
+        let (started, engine, sessions) = (Instant::now(), Engine::new(), sessions(Some(150.0)));
+        let (id, _) = create(&engine, &sessions);
+        // It was renewed last when its ttl ended just before its absolute one.
+        engine.advance(Duration::from_millis(49_500));
+        assert!(read(&engine, &sessions, &id, at(49_500)).unwrap().renewed);
+        let (mut now, mut renewals) = (49_500, 0);
+        while let Some(read) = read(&engine, &sessions, &id, at(now)) {
+            renewals += usize::from(read.renewed);
+            engine.advance(Duration::from_millis(pause));
+            now += pause;
+        }
+        // What the test itself takes passes too.
+        let passed = now + started.elapsed().as_millis() as u64;
+        assert!((149_990..151_500).contains(&passed), "it ended after {passed} ms");
+        assert_eq!(renewals, 1, "then nothing is left to renew");
+    }
 }

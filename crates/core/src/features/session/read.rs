@@ -273,7 +273,8 @@ impl ValidSession {
     /// Whether its remaining ttl, if that was read, exceeds `ttl`, or renewing it would not change much. A session without a ttl never
     /// expires.
     pub fn outlasts(&self, ttl: Duration) -> bool {
-        let most = self.record.until().map_or(i64::MAX, |until| until as i64 - self.now_ms - 1000);
+        // None can be renewed beyond its absolute ttl. The store's two clocks may differ by a few milliseconds.
+        let most = self.record.until().map_or(i64::MAX, |until| until as i64 - self.now_ms - 5);
         self.ttl_ms < 0 || self.ttl_ms > most.min(ttl.as_millis() as i64)
     }
 
