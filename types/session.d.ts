@@ -370,7 +370,8 @@ export interface SessionManager<Data extends object = KnownSessionData> extends 
   idOf(key: string): string | null
   /**
    * The ids of all sessions under the prefix, in no order, by `SCAN`, on all nodes of a cluster. Sessions with a token are left out, since the
-   * store knows only its hash, and so are ids above 512 bytes. Sessions that are created or end meanwhile may be missing. An id grants access to its session.
+   * store knows only its hash, and so are ids above 512 bytes and keys that hold no string. A string that another program has put under
+   * the prefix counts as a session. Sessions that are created or end meanwhile may be missing. An id grants access to its session.
    *
    * It visits every key of the database, a thousand at a time, and remembers the ids; a deadline of `with` is that of each request.
    *
@@ -379,7 +380,8 @@ export interface SessionManager<Data extends object = KnownSessionData> extends 
    */
   ids(): AsyncGenerator<string, void, undefined>
   /**
-   * Counts the sessions under the prefix, with those that have a token, in the way that `ids` finds them: it visits every key of the
+   * Counts the sessions under the prefix, with those that have a token or an id above 512 bytes, in the way that `ids` finds them: it
+   * visits every key of the
    * database. One whose token is being rotated may count twice. It has no static form, since classes have a `length` of their own.
    */
   length(): Promise<number>

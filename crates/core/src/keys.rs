@@ -49,6 +49,8 @@ pub const QUEUES: &str = "queue:";
 const MAX_IDENTIFIER_BYTES: usize = 64 * 1024;
 /// Longer identifiers are hashed, since a key is stored in every index that refers to it.
 const MAX_PLAIN_BYTES: usize = 512;
+/// What a hashed identifier begins with.
+const HASHED: &str = "%sha256:";
 const MAX_PREFIX_BYTES: usize = 128;
 
 /// The prefix of a feature's keys. Validated once, when it is created.
@@ -100,6 +102,12 @@ pub fn session(prefix: &Prefix, id: &str) -> Result<Bytes> {
 pub fn session_id(prefix: &Prefix, key: &[u8]) -> Option<String> {
     let id = decoded_id(key.strip_prefix(prefix.0.as_bytes())?);
     session(prefix, &id).ok().filter(|own| own == key).map(|_| id)
+}
+
+/// Whether this is the key of a session whose id is too long to be in it.
+pub fn is_long_session(prefix: &Prefix, key: &[u8]) -> bool {
+    let hash = key.strip_prefix(prefix.0.as_bytes()).and_then(|rest| rest.strip_prefix(HASHED.as_bytes()));
+    hash.is_some_and(|hash| hash.len() == 64 && hash.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 /// Returns the pattern that all keys with this prefix match.
@@ -289,7 +297,7 @@ fn shortened(text: &str) -> Cow<'_, str> {
 }
 
 fn hashed(text: &str) -> String {
-    format!("%sha256:{}", random::to_hex(digest(&SHA256, text.as_bytes()).as_ref()))
+    format!("{HASHED}{}", random::to_hex(digest(&SHA256, text.as_bytes()).as_ref()))
 }
 
 fn check(what: &str, text: &str) -> Result<()> {

@@ -21,7 +21,7 @@ pub struct Names {
     pub cursor: String,
     /// Ids. As with any scan, one may be returned more than once.
     pub ids: Vec<String>,
-    /// Hashes of the tokens of sessions that are stored so.
+    /// Names for those whose id does not follow from the key: the hashes of tokens, and of long ids.
     pub hashes: Vec<String>,
 }
 
@@ -43,21 +43,26 @@ impl Sessions {
     /// Returns the names of some sessions, from this cursor; the first one is `0`.
     pub fn scan(&self, cursor: String) -> Call<Names> {
         let pattern = keys::pattern_of(self.0.prefix.as_str());
-        let args = [Bytes::from(cursor), "MATCH".into(), pattern, "COUNT".into(), SCAN_COUNT.into()];
+        // Other programs may have lists or sets under the prefix.
+        let [of, kind] = ["TYPE", "string"].map(Bytes::from);
+        let args = [Bytes::from(cursor), "MATCH".into(), pattern, "COUNT".into(), SCAN_COUNT.into(), of, kind];
         let sessions = self.clone();
         Call::round([Request::command("SCAN", args).reads()], move |replies| {
             let [cursor, found] = replies.last()?.tuple()?;
             let cursor = String::from_utf8_lossy(&cursor.bulk()?.unwrap_or_default()).into_owned();
-            let (mut ids, mut unclear) = (Vec::new(), Vec::new());
+            let (mut ids, mut hashes, mut unclear) = (Vec::new(), Vec::new(), Vec::new());
             for key in found.array()? {
                 let key = key.bulk()?.unwrap_or_default();
                 match keys::session_id(&sessions.0.prefix, &key) {
                     Some(id) if token::is_hash(&id) => unclear.push((key, id)),
                     Some(id) if !sessions.0.hashed && !token::is_token(&id) => ids.push(id),
+                    None if !sessions.0.hashed && keys::is_long_session(&sessions.0.prefix, &key) => {
+                        hashes.push(String::from_utf8_lossy(&key).into_owned());
+                    }
                     _ => {}
                 }
             }
-            let names = Names { cursor, ids, hashes: Vec::new() };
+            let names = Names { cursor, ids, hashes };
             Ok(if unclear.is_empty() { Step::Done(names) } else { Step::Next(sessions.with_kinds(names, unclear)) })
         })
     }
