@@ -3,11 +3,11 @@
 // For the default service.
 require('./index.js')
 
-const { Session, Store } = require('express-session')
+const { Cookie, Session, Store } = require('express-session')
 
-const { merged } = require('./lib/adapter/merge.js')
 const { allNames } = require('./lib/adapter/names.js')
 const { adapterOn } = require('./lib/adapter/native.js')
+const { mergedSession } = require('./lib/adapter/session-cookie.js')
 const { argumentError } = require('./lib/error.js')
 const { assertFunction, describe, hasOption, ownOptions } = require('./lib/options.js')
 
@@ -100,20 +100,40 @@ class CinnabarStore extends Store {
   }
 
   async #save(sid, session) {
+    if (!isObject(session)) throw argumentError(`session must be an object, got ${describe(session)}`)
     const ttl = this.#ttlOf(session)
     if (!(ttl > 0)) return this.#destroy(sid)
-    const seconds = this.disableTTL ? undefined : Math.min(ttl, LONGEST_SECONDS)
     const text = this.serializer.stringify(session)
+    if (this.#known.get(session)?.sid === sid) return this.#replace(sid, session, text, ttl)
+    await this.#native.set(sid, text, this.#seconds(ttl))
+    // Other objects may be stored again on purpose after they were destroyed.
+    if (session instanceof Session) this.#known.set(session, { sid, own: text, stored: text })
+    return null
+  }
+
+  // Renews the expiry in the cookie of a session object with its ttl.
+  async #touch(sid, session) {
+    if (this.disableTouch || this.disableTTL) return null
+    const ttl = this.#ttlOf(session)
+    if (!(ttl > 0)) return this.#destroy(sid)
     const known = this.#known.get(session)
-    if (known?.sid !== sid) {
-      await this.#native.set(sid, text, seconds)
-      // Other objects may be stored again on purpose after they were destroyed.
-      if (session instanceof Session) this.#known.set(session, { sid, own: text, stored: text })
-      return null
+    if (known?.sid === sid) {
+      const { cookie } = session
+      const text = this.serializer.stringify({ ...(await this.serializer.parse(known.own)), cookie })
+      return this.#replace(sid, session, text, ttl)
     }
+    await this.#native.expire(sid, this.#seconds(ttl))
+    return null
+  }
+
+  // Stores `text`, with what other requests have changed since the object was loaded; then the ttl is that of the merged session.
+  async #replace(sid, session, text, ttl) {
+    const known = this.#known.get(session)
     for (let { stored } = known; ;) {
-      const next = stored === known.own ? text : await this.#merged(known.own, text, stored)
-      const current = await this.#native.replace(sid, stored, next, seconds)
+      let [next, left] = [text, ttl]
+      if (stored !== known.own) [next, left] = await this.#merged(known.own, text, stored)
+      if (!(left > 0)) return this.#destroy(sid)
+      const current = await this.#native.replace(sid, stored, next, this.#seconds(left))
       // Another request has destroyed it, so it stays so.
       if (current === null) return null
       if (current === true) {
@@ -126,26 +146,13 @@ class CinnabarStore extends Store {
 
   async #merged(...texts) {
     const [before, after, current] = await Promise.all(texts.map((text) => this.serializer.parse(text)))
-    return this.serializer.stringify(isObject(current) ? merged(before, after, current) : after)
+    const session = isObject(current) ? mergedSession(before, after, current) : after
+    const text = await this.serializer.stringify(session)
+    return [text, this.#ttlOf({ ...session, cookie: cookieOf(session.cookie) })]
   }
 
-  async #touch(sid, session) {
-    if (this.disableTouch || this.disableTTL) return null
-    const ttl = this.#ttlOf(session)
-    if (!(ttl > 0)) return this.#destroy(sid)
-    const seconds = Math.min(ttl, LONGEST_SECONDS)
-    if (!(await this.#writeCookie(sid, session, seconds))) await this.#native.expire(sid, seconds)
-    return null
-  }
-
-  // The expiry in the cookie of a session object is renewed with its ttl, unless another request is just changing the session.
-  async #writeCookie(sid, session, seconds) {
-    const known = this.#known.get(session)
-    if (known?.sid !== sid || known.own !== known.stored || !session.cookie?.expires) return false
-    const text = this.serializer.stringify({ ...(await this.serializer.parse(known.own)), cookie: session.cookie })
-    const current = await this.#native.replace(sid, known.stored, text, seconds)
-    if (current === true) this.#known.set(session, { sid, own: text, stored: text })
-    return current === true || current === null
+  #seconds(ttl) {
+    return this.disableTTL ? undefined : Math.min(ttl, LONGEST_SECONDS)
   }
 
   async #destroy(sid) {
@@ -201,6 +208,15 @@ function isClient(options) {
   } catch {
     return false
   }
+}
+
+// As the store of express-session makes it, for a function that computes the ttl.
+function cookieOf(data) {
+  if (!isObject(data)) return data
+  const { expires, originalMaxAge } = data
+  const cookie = new Cookie(data)
+  if (typeof expires === 'string') cookie.expires = new Date(expires)
+  return Object.assign(cookie, { originalMaxAge })
 }
 
 function flag(value = false, name) {

@@ -95,16 +95,54 @@ for (const engine of engines) {
         const stored = JSON.parse(await client.get('sess:1'))
         assert.deepEqual([stored.n, Date.parse(stored.cookie.expires)], [1, until])
         assert.ok((await client.pTTL('sess:1')) > 80_000)
-        // One that has changed meanwhile has its ttl renewed.
+        // Another request has changed it meanwhile.
         late.cookie.expires = new Date(until + 30_000)
         await called(store, 'touch', '1', late)
-        assert.deepEqual(JSON.parse(await client.get('sess:1')), stored)
+        const after = JSON.parse(await client.get('sess:1'))
+        assert.deepEqual([after.n, Date.parse(after.cookie.expires)], [1, until + 30_000])
         assert.ok((await client.pTTL('sess:1')) > 110_000)
         await called(session, 'save')
         assert.equal(JSON.parse(await client.get('sess:1')).n, 2)
         await store.destroy('1')
         await called(store, 'touch', '1', session)
         assert.equal(await client.exists('sess:1'), 0)
+      }),
+    )
+
+    test(
+      'an age that one request sets stays, whatever requests beside it do',
+      withStore(async ({ make, client }) => {
+        const [MINUTE, MONTH] = [60_000, 30 * 86_400_000]
+        for (const age of [MINUTE, null]) {
+          for (const beside of ['read', 'save']) {
+            for (const last of ['age', 'beside']) {
+              const store = make({ ttl: 60 })
+              const expires = age && new Date(Date.now() + age)
+              await store.set('1', { n: 1, cookie: { originalMaxAge: age, expires, path: '/' } })
+              const [session, other] = [await called(store, 'load', '1'), await called(store, 'load', '1')]
+              const setAge = async () => {
+                session.cookie.maxAge = MONTH
+                await called(store, 'touch', '1', session)
+              }
+              const run = async () => {
+                other.touch()
+                other.cookie.path = '/app'
+                if (beside === 'save') other.more = 1
+                await called(store, beside === 'save' ? 'set' : 'touch', '1', other)
+              }
+              for (const step of last === 'age' ? [run, setAge] : [setAge, run]) await step()
+              const { cookie, more } = JSON.parse(await client.get('sess:1'))
+              const name = `${age} ${beside} ${last}`
+              assert.ok(Math.abs(cookie.originalMaxAge - MONTH) < 1000, name)
+              assert.ok(Date.parse(cookie.expires) > Date.now() + MONTH - MINUTE, name)
+              assert.deepEqual([more, cookie.path], [beside === 'save' ? 1 : undefined, '/app'], name)
+              assert.ok((await client.pTTL('sess:1')) > MONTH - MINUTE, name)
+              // The other way round too: the object that has the older age is touched again.
+              await called(store, 'touch', '1', other)
+              assert.ok((await client.pTTL('sess:1')) > MONTH - MINUTE, name)
+            }
+          }
+        }
       }),
     )
 
@@ -180,6 +218,8 @@ for (const engine of engines) {
           assert.throws(() => make({ prefix }), { code: 'E_INVALID_SETTINGS' })
         await make({ prefix: '{mine}:' }).set('1', { cookie })
         await refuses(make().get(1), 'E_INVALID_ARGUMENT', /the name must be a string/)
+        for (const session of [undefined, null, 1, 'a', []])
+          await refuses(called(make(), 'set', '1', session), 'E_INVALID_ARGUMENT', /session must be an object/)
       }),
     )
   })
@@ -202,7 +242,8 @@ test('a request costs one round trip for each method', async () => {
   session.n = 2
   assert.deepEqual(get, ['GET'])
   assert.deepEqual((await commandsOf(() => called(session, 'save')))[0], ['EVALSHA'])
-  assert.deepEqual((await commandsOf(() => called(store, 'touch', '1', session)))[0], ['PEXPIRE'])
+  assert.deepEqual((await commandsOf(() => called(store, 'touch', '1', session)))[0], ['EVALSHA'])
+  assert.deepEqual((await commandsOf(() => called(store, 'touch', '1', { cookie })))[0], ['PEXPIRE'])
   session.cookie.maxAge = 60_000
   assert.deepEqual((await commandsOf(() => called(store, 'touch', '1', session)))[0], ['EVALSHA'])
   assert.deepEqual((await commandsOf(() => called(store, 'destroy', '1')))[0], ['DEL'])
