@@ -34,7 +34,9 @@ export interface CinnabarStoreOptions {
  * A store for express-session, with sessions as JSON under `sess:{sid}`, as connect-redis has them: either reads what the other wrote.
  *
  * A session that was loaded is saved only if it still exists, so one that another request has destroyed does not come back. If another request
- * has changed it meanwhile, only the fields that this request changed are saved. Both hold for the session objects of this store;
+ * has changed it meanwhile, only the fields that this request changed are saved, in its cookie
+ * too: a `cookie.maxAge` that one request sets, and with it the ttl of the key, stays
+ * when requests beside it save or touch the session. Both hold for the session objects of this store;
  * `set` stores any other object as it is.
  *
  * Each method takes a callback, which is called exactly once, or else returns a promise.

@@ -14,7 +14,7 @@ function session(options) {
   const { sessions = SessionManager } = ownOptions(options, ['sessions'])
   guardOptions({ sessions })
   return Object.freeze({
-    getSession: async () => new SessionView(await open(sessions, 'GET', await cookies())),
+    getSession: async () => new SessionView(await open(sessions, undefined, await cookies())),
     actionSession: () => actionSession(sessions),
     withSession: (handler, options) => withSession(sessions, handler, options),
   })
@@ -42,6 +42,8 @@ async function actionSession(sessions) {
 // The cookies as the action has left them, which `headers` does not show.
 async function open(sessions, method, jar) {
   const received = await headers()
+  // Nothing says in which method `getSession` is called, but with any that may change something browsers send the origin.
+  method ??= received.get('origin') === null ? 'GET' : 'POST'
   const cookie = jar.getAll().map(({ name, value }) => `${name}=${encodeURIComponent(value.toWellFormed())}`)
   const get = (name) => (name === 'cookie' ? cookie.join('; ') : received.get(name))
   return sessions.fromRequest({ method, headers: { get, has: (name) => get(name) !== null } })
