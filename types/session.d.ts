@@ -331,8 +331,9 @@ export interface SessionManager<Data extends object = KnownSessionData> extends 
   ): (request: R, ...rest: Rest) => Promise<Response>
   /**
    * Merges `changes` into the session, field by field, and renews its ttl to the one given to `createSession` or `storeSession`,
-   * whatever this manager's own `ttl`. Concurrent updates of different fields are all applied; other fields keep their bytes. Returns
-   * `false` if the session does not exist: an update never recreates it.
+   * whatever this manager's own `ttl`, unless more is left after `extendSession` or `touch`, which it does not shorten. Concurrent
+   * updates of different fields are all applied; other fields keep their bytes. Returns `false` if the session does not exist: an update
+   * never recreates it.
    *
    * A `userId` in `changes` moves the session to that user, and `null` leaves it without one, so never pass unchecked client input.
    * It is a non-empty string, an integer or `null`; anything else rejects with `E_INVALID_ARGUMENT`. `createdAt` does not change.
@@ -348,10 +349,14 @@ export interface SessionManager<Data extends object = KnownSessionData> extends 
   ): Promise<boolean>
   /** Destroys the session; returns the number of keys removed, 0 or 1. */
   destroySession(id: string): Promise<number>
-  /** Sets the remaining ttl, in seconds (default 3600); returns `false` if the session does not exist. */
+  /**
+   * Sets the remaining ttl, in seconds (default 3600); returns `false` if the session does not exist. The cookie of a browser keeps its own
+   * age, the ttl that the session was given; `update({}, { ttl })` of the session of a request sets both.
+   */
   extendSession(id: string, seconds?: number): Promise<boolean>
   /**
-   * Renews the ttl to the one that the session was given, or this once to `ttl` seconds; returns `false` if the session does not exist.
+   * Renews the ttl to the one that the session was given, or this once to `ttl` seconds; returns `false` if the session does not exist. As
+   * with `extendSession`, the cookie of a browser keeps its age.
    */
   touch(id: string, ttl?: number): Promise<boolean>
   /**
