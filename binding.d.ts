@@ -316,8 +316,8 @@ export declare class Service {
 export declare class Sessions {
   /** Whether there is a session with this id or token, for a connection that is to be bound to it: `{ userId, publicId }` or null. */
   bound(token: unknown): RawValue
-  /** Binds a connection to a session; resolves to the id of the reader, which gets the reason when the session ends. */
-  bind(token: unknown, id: unknown, state: unknown, reader: unknown): RawValue
+  /** Binds a connection to a session of this user, or of none; resolves to the id of the reader, which gets the reason when the session ends. */
+  bind(token: unknown, user: unknown, id: unknown, state: unknown, reader: unknown): RawValue
   /** Replaces the application's fields in the state of a bound connection; false if it is not bound. */
   updateConnection(id: unknown, state: unknown): RawValue
   /** Removes a bound connection by the id of its reader. */

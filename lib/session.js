@@ -2,7 +2,7 @@
 
 const { awaitLoad } = require('./await-load.js')
 const { binding } = require('./bridge.js')
-const { undoIfAborted, withoutSignals } = require('./call-limits.js')
+const { NO_LIMITS, undoIfAborted, withoutSignals } = require('./call-limits.js')
 const { allowsFallback, argumentError, isUnavailable } = require('./error.js')
 const { featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
@@ -11,7 +11,7 @@ const names = require('./option-names.js')
 const { assertFunction, describe, isArray, readOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { optionNames, readArguments } = require('./pubsub/arguments.js')
-const { BIND_OPTIONS, bindSocket } = require('./session/bind.js')
+const { BIND_OPTIONS, End, bindSocket } = require('./session/bind.js')
 const { describedOf } = require('./session/described.js')
 const { RequestSession, assertPlace, tokenOfHandle } = require('./session/handle.js')
 const { SessionCookie, cookieOptions } = require('./session/cookie.js')
@@ -193,8 +193,18 @@ class SessionManager extends Limitable {
     if (token === undefined) {
       throw argumentError(`session must be an id, a token or what fromRequest returns, got ${describe(session)}`)
     }
-    const bind = () => bindSocket(sessions.#native, token, socket, own)
-    return undoIfAborted(limitsOf(sessions), bind, (connection) => connection?.unbind())
+    const end = new End(socket, own.onEnd)
+    const about = { token, userId: typeof session === 'string' ? undefined : session.userId }
+    // What is bound outlives the limits of this call.
+    const lasting = limitsOf(sessions) === NO_LIMITS ? sessions.#native : sessions.#native.within(NO_LIMITS)
+    const bind = () => bindSocket(sessions.#native, lasting, about, socket, end, own)
+    try {
+      return await undoIfAborted(limitsOf(sessions), bind, (connection) => connection?.unbind())
+    } catch (error) {
+      // A socket that is not bound would stay open after its session.
+      end.come('unreachable')
+      throw error
+    }
   }
 
   connections(userId) {

@@ -15,7 +15,7 @@ export type BoundSocket =
 
 /** Options of `bind`. */
 export interface BindOptions<State extends object> extends CallLimits {
-  /** The id of the connection. Default: a random UUID. */
+  /** The id of the connection, which no other one that is open may have. Default: a random UUID. */
   id?: string
   /** Fields of the application in the state of the connection, such as its rooms. */
   state?: State
@@ -33,11 +33,12 @@ export interface BindOptions<State extends object> extends CallLimits {
  * | `tag-destroyed`    | `destroyByTag` was called                                                                          |
  * | `limit`            | its user signed in elsewhere, and has `maxPerUser` sessions                                        |
  * | `user-changed`     | an update gave it another user, or none                                                            |
- * | `expired`          | it was not used for its ttl, its `absoluteTtl` is over, or it had ended before; for bound sockets only |
- * | `unreachable`      | the store could not be reached for as long as a lease, or the service was disconnected, so that the end of the session would not be noticed; for bound sockets only |
+ * | `rotated` | `rotate({ graceSeconds: 0 })` gave it another token, as when the rights of its user change: the client has to connect again; for bound sockets only |
+ * | `expired`          | it was not used for its ttl, its `absoluteTtl` is over, or there was none; for bound sockets only |
+ * | `unreachable`      | the store could not be reached for as long as a lease, or the service was disconnected, so that the end of the session would not be noticed; for bound sockets only, and if `bind` rejects |
  */
 export type EndReason =
-  'destroyed' | 'user-invalidated' | 'tag-destroyed' | 'limit' | 'user-changed' | 'expired' | 'unreachable'
+  'destroyed' | 'user-invalidated' | 'tag-destroyed' | 'limit' | 'user-changed' | 'rotated' | 'expired' | 'unreachable'
 
 /** A socket that is bound to a session. */
 export interface BoundConnection<State extends object = Record<string, unknown>> extends AsyncDisposable {
@@ -51,7 +52,7 @@ export interface BoundConnection<State extends object = Record<string, unknown>>
   readonly state: Readonly<State>
   /** Whether it is bound: the session has not ended, and `unbind` was not called. */
   readonly isBound: boolean
-  /** Merges `changes` into the fields of the application; returns `false` if it is not bound. */
+  /** Merges `changes` into the fields of the application, field by field; returns `false` if it is not bound. */
   update(changes: Partial<State>): Promise<boolean>
   /**
    * Removes the connection and its state. A socket with a `close` event does so by itself; for one without (those of Bun, an
@@ -77,7 +78,7 @@ export type SessionEvent =
   | { type: 'created' | 'rotated'; publicId: string; userId?: string }
   | {
       type: 'ended'
-      reason: Exclude<EndReason, 'expired' | 'unreachable'>
+      reason: Exclude<EndReason, 'rotated' | 'expired' | 'unreachable'>
       publicId?: string
       userId?: string
       tag?: string

@@ -425,9 +425,10 @@ export interface SessionManager<Data extends object = KnownSessionData> extends 
   ): Promise<DescribedSession<Data>[]>
   /**
    * Binds a WebSocket, a stream of events or anything else that can be closed to a session: it is closed when the session ends, on
-   * whatever process, and when it expires. A published message ends it within milliseconds; without permission for channels, it takes up
-   * to a third of a lease. If the session could not be read for a whole lease, it counts as ended. WebSockets are closed with code 4401.
-   * An open connection does not renew the session. Returns `null`, and closes the socket, if there is no session.
+   * whatever process, and when it expires. A published message ends it within milliseconds; without permission for channels, and after
+   * `storeSession`, it takes up to a third of a lease. If the session could not be read for a whole lease, it counts as ended. WebSockets are closed with code 4401.
+   * An open connection does not renew the session. Returns `null`, and closes the socket, if there is no session or it has another user by
+   * now; closes it too if this rejects.
    *
    * The state of the connection, `{ userId, session, connectedAt, ...state }`, is stored under `websocket:{id}` while it is open and its
    * process runs.
@@ -437,7 +438,7 @@ export interface SessionManager<Data extends object = KnownSessionData> extends 
    *   const session = await sessions.fromRequest(request)
    *   await sessions.bind(session, socket, { state: { rooms: ['lobby'] } })
    * })
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for what cannot be closed; `E_CONFLICT` if this process has bound a connection with this id.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for what cannot be closed; `E_CONFLICT` if this manager has bound a connection with this id.
    */
   bind<State extends object = Record<string, unknown>>(
     session: string | RequestSession<Data>,
@@ -512,7 +513,7 @@ export type CommitTarget =
 /**
  * The session of one request. `commit` the response at the end, so that it sets or removes the cookie as follows from what was done.
  *
- * If the request comes from another site and may change something, `crossSite` is true: there is no session then, and the methods that
+ * If the request comes from another site and may change something, or opens a WebSocket, `crossSite` is true: there is no session then, and the methods that
  * write reject with `E_CROSS_SITE`.
  *
  * @example
@@ -533,7 +534,7 @@ export interface RequestSession<Data extends object = KnownSessionData> {
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for no number above 0.
    */
   isFresh(seconds: number): boolean
-  /** Whether another site has a browser send this request, and it may change something. */
+  /** Whether another site has a browser send this request, and it may change something or opens a WebSocket. */
   readonly crossSite: boolean
   /**
    * The value of the `Set-Cookie` header that `commit` adds, or `null` if the cookie stays as it is. With `rolling` every response to a

@@ -17,6 +17,9 @@ function recorder() {
   return Object.assign(close, { reasons })
 }
 
+/** The token in the cookie that a session sets. */
+const tokenOf = (session) => session.setCookie.split(/[=;]/)[1]
+
 /** What a WebSocket of the package ws is, as far as it is used. */
 class Socket extends EventEmitter {
   readyState = 1
@@ -147,7 +150,7 @@ for (const engine of engines) {
       await here.bind(session, socket)
       await session.rotate({ graceSeconds: 0 })
       await until('it is closed', () => socket.reasons.length > 0)
-      assert.equal(socket.reasons.length, 1)
+      assert.deepEqual(socket.reasons, ['rotated'])
     })
 
     test('a session that expires closes its sockets', async () => {
@@ -157,6 +160,124 @@ for (const engine of engines) {
       engine.advance?.(service, 61_000)
       await until('it is closed', () => socket.reasons.length > 0)
       assert.deepEqual(socket.reasons, ['expired'])
+    })
+
+    test('a session that gets another user while it is bound is that of neither', async () => {
+      const session = await signedIn('pat')
+      const other = recorder()
+      await there.updateSession(tokenOf(session), { userId: 'quin' })
+      // The request was read before.
+      assert.equal(await here.bind(session, other), null)
+      assert.deepEqual(other.reasons, ['user-changed'])
+
+      const open = await Promise.all(
+        Array.from({ length: 40 }, async () => {
+          const id = await here.createSession('pat')
+          const socket = recorder()
+          const [connection] = await Promise.all([here.bind(id, socket), there.updateSession(id, { userId: 'quin' })])
+          return { connection, socket }
+        }),
+      )
+      await until('those of the first user are closed', () =>
+        open.every(({ connection, socket }) => connection?.userId === 'quin' || socket.reasons.length > 0),
+      )
+      await Promise.all([there.invalidateUser('pat'), there.invalidateUser('quin')])
+    })
+
+    test('a visitor who signs in by an update, and a rotation without grace, are noticed at once', async () => {
+      const session = await here.fromRequest(new Request('https://a.test'))
+      await session.start()
+      const socket = recorder()
+      await here.bind(session, socket)
+      const from = performance.now()
+      await there.updateSession(tokenOf(session), { userId: 'rob' })
+      await until('it is closed', () => socket.reasons.length > 0)
+      assert.deepEqual(socket.reasons, ['user-changed'])
+      assert.ok(performance.now() - from < 900, `${performance.now() - from} ms`)
+    })
+
+    test('concurrent updates of a state are all kept, also after the signal of bind has aborted', async () => {
+      const session = await signedIn('sue')
+      const limits = new AbortController()
+      const connection = await here.bind(session, recorder(), { id: 'up', signal: limits.signal })
+      limits.abort()
+      await Promise.all([connection.update({ a: 1 }), connection.update({ b: 2 }), connection.update({ c: 3 })])
+      const { a, b, c } = JSON.parse(await raw.get('websocket:up'))
+      assert.deepEqual([a, b, c, connection.state], [1, 2, 3, { a: 1, b: 2, c: 3 }])
+      for (const wrong of [1n, 'x', [], null, { n: 1n }]) {
+        await refuses(connection.update(wrong), 'E_INVALID_ARGUMENT')
+      }
+      assert.deepEqual(connection.state, { a: 1, b: 2, c: 3 })
+      await session.destroy()
+    })
+
+    test('an id that another connection has taken over is left to it', async () => {
+      const session = await signedIn('tom')
+      const first = await here.bind(session, recorder(), { id: 'same', state: { n: 1, connectionId: 'forged' } })
+      await there.bind(session, recorder(), { id: 'same', state: { n: 2, connectionId: 'forged' } })
+      await first.unbind()
+      const [{ connectionId, n }] = await here.connections('tom')
+      assert.deepEqual([connectionId, n], ['same', 2])
+      await session.destroy()
+    })
+
+    test('a socket that could not be bound is closed', async () => {
+      const id = await here.createSession('una')
+      const aborted = AbortSignal.abort()
+      for (const wrong of [
+        { id: '' },
+        { id: 1 },
+        { id: 'a\0b' },
+        { state: 'x' },
+        { state: { n: 1n } },
+        { signal: aborted },
+      ]) {
+        const socket = recorder()
+        await assert.rejects(here.bind(id, socket, wrong))
+        assert.deepEqual(socket.reasons, ['unreachable'], JSON.stringify(Object.keys(wrong)))
+      }
+    })
+
+    test('the reason is that of this session, and not of another tag', async () => {
+      const id = await here.createSession('vic', {}, { tags: ['eu'], ttl: engine.advance ? 60 : 1 })
+      const socket = recorder()
+      await here.bind(id, socket)
+      await there.destroyByTag('us')
+      engine.advance?.(service, 61_000)
+      await until('it is closed', () => socket.reasons.length > 0)
+      assert.deepEqual(socket.reasons, ['expired'])
+    })
+
+    test('a WebSocket that another site opens has no session', async () => {
+      const session = await signedIn('wes')
+      const cookie = session.setCookie.split(';')[0]
+      const upgrade = { upgrade: 'WebSocket', connection: 'Upgrade', host: 'a.test' }
+      const from = async (headers, method = 'GET') => {
+        const request = { method, headers: { ...upgrade, cookie, ...headers } }
+        const responses = [await here.fromRequest(request), await here.fromRequest({ ...request, httpVersion: '1.1' })]
+        return responses.map(({ userId, crossSite }) => (crossSite ? 'refused' : userId))
+      }
+      assert.deepEqual(await from({ origin: 'https://a.test' }), ['wes', 'wes'])
+      assert.deepEqual(await from({ 'sec-fetch-site': 'same-origin' }), ['wes', 'wes'])
+      assert.deepEqual(await from({}), ['wes', 'wes'])
+      assert.deepEqual(await from({ origin: 'https://evil.test' }), ['refused', 'refused'])
+      assert.deepEqual(await from({ 'sec-fetch-site': 'same-site', origin: 'https://evil.a.test' }), [
+        'refused',
+        'refused',
+      ])
+      assert.deepEqual(await from({ upgrade: 'h2c', origin: 'https://evil.test' }), ['wes', 'wes'])
+      await session.destroy()
+    })
+
+    test('a session that expires between two reads is closed then', async () => {
+      // The embedded engine's clock is the real one here: nothing moves it.
+      const slow = new SessionManager(service, { connections: { leaseMs: 60_000 } })
+      const id = await slow.createSession('xia', {}, { ttl: 1 })
+      const socket = recorder()
+      const from = performance.now()
+      await slow.bind(id, socket)
+      await until('it is closed', () => socket.reasons.length > 0)
+      assert.ok(performance.now() - from < 4000, `${performance.now() - from} ms`)
     })
 
     test('without a session the socket is closed at once', async () => {

@@ -3,43 +3,69 @@
 const { randomUUID } = require('node:crypto')
 
 const { argumentError } = require('../error.js')
-const { assertFunction, describe } = require('../options.js')
+const { fromJson, jsonOf } = require('../json.js')
+const { assertFunction, describe, isArray } = require('../options.js')
 const { Delivery } = require('../pubsub/delivery.js')
 const { logOnce, safeCallback } = require('../pubsub/safe-callback.js')
 const { closerOf, whenClosed } = require('./close-socket.js')
 
 const BIND_OPTIONS = ['id', 'state', 'onEnd']
 
-/** Binds a socket to the session with this id or token, and closes it when that ends. Returns the connection, or `null` without a session. */
-async function bindSocket(native, token, socket, { id = randomUUID(), state = {}, onEnd = () => {} }) {
-  const close = closerOf(socket)
-  if (close === undefined) {
-    throw argumentError(
-      `socket must be a WebSocket, a response or another stream, an AbortController or a function, got ${describe(socket)}`,
-    )
+/** The end of what is bound: closes a socket once, and says why. */
+class End {
+  #notify
+  #close
+  #isOver = false
+
+  constructor(socket, onEnd = () => {}) {
+    const close = closerOf(socket)
+    if (close === undefined) {
+      throw argumentError(
+        `socket must be a WebSocket, a response or another stream, an AbortController or a function, got ${describe(socket)}`,
+      )
+    }
+    assertFunction(onEnd, 'options.onEnd')
+    const log = logOnce('the end of a session')
+    this.#notify = safeCallback(onEnd, log)
+    this.#close = safeCallback(close, log)
   }
-  assertFunction(onEnd, 'options.onEnd')
-  const log = logOnce('the end of a session')
-  const [notify, closeSafely] = [safeCallback(onEnd, log), safeCallback(close, log)]
-  let connection
-  const finish = (reason) => {
-    if (connection && !connection.finish()) return
-    notify(reason)
-    closeSafely(reason)
+
+  get isOver() {
+    return this.#isOver
   }
+
+  come(reason) {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#notify(reason)
+    this.#close(reason)
+  }
+
+  /** The socket is no longer bound, so nothing closes it. */
+  cancel() {
+    this.#isOver = true
+  }
+}
+
+/**
+ * Binds a socket to a session: `{ token, userId }`, where `userId` is missing if the caller does not know the user. Returns the connection,
+ * or `null` without a session. `lasting` is the native side for later calls.
+ */
+async function bindSocket(native, lasting, { token, userId }, socket, end, { id = randomUUID(), state = {} }) {
   const bound = token === null ? null : await native.bound(token)
-  if (bound === null) {
-    finish('expired')
+  if (bound === null || (userId !== undefined && userId !== bound.userId)) {
+    end.come(bound === null ? 'expired' : 'user-changed')
     return null
   }
-  connection = new Connection(native, { id, ...bound }, state)
-  const delivery = new Delivery(`session ${bound.publicId}`, finish, { onError: () => finish('unreachable') })
+  const come = (reason) => end.come(reason)
+  const delivery = new Delivery(`session ${bound.publicId}`, come, { onError: () => come('unreachable') })
   const wake = (ready) => {
     // Closed with its service, without which the end of the session would not be noticed.
-    if (ready === undefined) finish('unreachable')
+    if (ready === undefined) come('unreachable')
     delivery.wake(ready)
   }
-  await connection.open(await native.bind(token, id, state, wake))
+  const number = await native.bind(token, bound.userId, id, state, wake)
+  const connection = new Connection(lasting, number, end, { id, ...bound }, state)
   if (whenClosed(socket, () => connection.unbind())) await connection.unbind()
   return connection
 }
@@ -48,12 +74,14 @@ async function bindSocket(native, token, socket, { id = randomUUID(), state = {}
 class Connection {
   #native
   #number
-  #isBound = true
+  #end
   #state
   #unbinding
 
-  constructor(native, { id, userId, publicId }, state) {
+  constructor(native, number, end, { id, userId, publicId }, state) {
     this.#native = native
+    this.#number = number
+    this.#end = end
     this.#state = state
     this.id = id
     this.userId = userId
@@ -65,30 +93,23 @@ class Connection {
   }
 
   get isBound() {
-    return this.#isBound
-  }
-
-  open(number) {
-    this.#number = number
-  }
-
-  /** Records the end; returns false if it is known already. */
-  finish() {
-    const wasBound = this.#isBound
-    this.#isBound = false
-    return wasBound
+    return !this.#end.isOver
   }
 
   async update(changes) {
-    if (!this.#isBound) return false
-    const state = { ...this.#state, ...changes }
-    const updated = await this.#native.updateConnection(this.id, state)
-    if (updated) this.#state = state
-    return updated
+    // Converted first, so that what cannot be stored does not become part of the state.
+    const own = fromJson(jsonOf(changes, 'changes'))
+    if (typeof own !== 'object' || own === null || isArray(own)) {
+      throw argumentError(`changes must be an object that JSON can hold, got ${describe(changes)}`)
+    }
+    if (!this.isBound) return false
+    // Before anything is awaited, so that concurrent updates of different fields are all kept.
+    this.#state = { ...this.#state, ...own }
+    return this.#native.updateConnection(this.id, this.#state)
   }
 
   unbind() {
-    this.#isBound = false
+    this.#end.cancel()
     return (this.#unbinding ??= this.#native.unbind(this.#number))
   }
 
@@ -97,4 +118,4 @@ class Connection {
   }
 }
 
-module.exports = { BIND_OPTIONS, bindSocket }
+module.exports = { BIND_OPTIONS, End, bindSocket }

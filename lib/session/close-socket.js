@@ -30,13 +30,13 @@ function whenClosed(socket, closed) {
 }
 
 function closeWebSocket(socket) {
-  socket.close(CLOSE_CODE, 'session ended')
   if (typeof socket.terminate === 'function') soon(() => socket.readyState !== 3 && socket.terminate())
+  socket.close(CLOSE_CODE, 'session ended')
 }
 
 function endStream(stream) {
-  stream.end()
   soon(() => !stream.destroyed && stream.destroy())
+  stream.end()
 }
 
 function soon(callback) {

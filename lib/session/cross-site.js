@@ -6,14 +6,14 @@ const { bearerOf, headersIn, readSafely } = require('./request-token.js')
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 /**
- * Whether another site has a browser send this request, and it may change something: forged requests carry the user's cookie too.
+ * Whether another site has a browser send this request, and it may change something or open a WebSocket: forged requests carry the user's cookie too.
  * Browsers say where a request comes from in `Sec-Fetch-Site`, older ones in `Origin`; what sends neither is no browser. A request
  * whose token is not in a cookie cannot be forged. `trusted` are origins that may send such requests, or '*'.
  */
 function isCrossSiteWrite(request, trusted) {
   if (trusted === '*') return false
   const method = readSafely(() => request.method)
-  if (typeof method !== 'string' || SAFE_METHODS.has(method.toUpperCase())) return false
+  if (typeof method !== 'string' || (SAFE_METHODS.has(method.toUpperCase()) && !opensWebSocket(request))) return false
   const values = headersIn(request)
   if (!values || bearerOf(values)) return false
   const [site] = values('sec-fetch-site')
@@ -21,6 +21,14 @@ function isCrossSiteWrite(request, trusted) {
   if (site === 'same-origin' || site === 'none') return false
   if (site === undefined && (origin === undefined || hostOf(origin) === hostIn(request, values))) return false
   return origin === undefined || !trusted.includes(origin)
+}
+
+// The page that opens one can read and send what the user can, and browsers let every site do so.
+function opensWebSocket(request) {
+  // All names are in lower case in a request of Node.js, which is faster to read.
+  const isOfNode = readSafely(() => typeof request.httpVersion === 'string')
+  const texts = isOfNode ? [readSafely(() => request.headers.upgrade)] : headersIn(request)?.('upgrade')
+  return texts?.some((text) => typeof text === 'string' && text.toLowerCase() === 'websocket') ?? false
 }
 
 function hostIn(request, values) {

@@ -83,7 +83,7 @@ impl Sessions {
     pub fn bound(&self, env: Env, token: Unknown) -> RawValue {
         self.core.submit_output(env, Operation { name: "BIND SESSION", empty: None }, |js| {
             let Some(token) = id_of(js, token.raw())? else { return Ok(Call::ready(Output::Null)) };
-            Ok(self.sessions.bound(&token)?.map(|session| {
+            Ok(self.sessions.bound(&token, false)?.map(|session| {
                 session.map_or(Output::Null, |session| {
                     Output::Object(vec![
                         ("userId".into(), session.user.map_or(Output::Null, Output::text)),
@@ -94,10 +94,18 @@ impl Sessions {
         })
     }
 
-    /// Binds a connection to a session; resolves to the id of the reader, which gets the reason when the session ends.
+    /// Binds a connection to a session of this user, or of none; resolves to the id of the reader, which gets the reason when the session ends.
     #[napi]
-    pub fn bind(&self, env: Env, token: Unknown, id: Unknown, state: Unknown, reader: Unknown) -> RawValue {
-        bind(self, &env, [token, id, state, reader].map(|value| value.raw()))
+    pub fn bind(
+        &self,
+        env: Env,
+        token: Unknown,
+        user: Unknown,
+        id: Unknown,
+        state: Unknown,
+        reader: Unknown,
+    ) -> RawValue {
+        bind(self, &env, [token, user, id, state, reader].map(|value| value.raw()))
     }
 
     /// Replaces the application's fields in the state of a bound connection; false if it is not bound.
@@ -151,12 +159,13 @@ impl Sessions {
 }
 
 /// Binds a connection to a session, and notifies `reader` when that ends.
-fn bind(sessions: &Sessions, env: &Env, [token, id, fields, reader]: [Value; 4]) -> RawValue {
+fn bind(sessions: &Sessions, env: &Env, [token, user, id, fields, reader]: [Value; 5]) -> RawValue {
     let js = Js(env.raw());
     let prepare = || {
         let (token, id) = (id_of(js, token)?.unwrap_or_default(), js.text(id, "connectionId")?);
+        let user = if js.is_nothing(user) { None } else { Some(js.text(user, "userId")?) };
         let fields = sessions.core.environment().stringify(js, fields, "state")?;
-        let binding = Binding { token, id, fields: fields.to_string(), connected_at: iso_now() };
+        let binding = Binding { token, user, id, fields: fields.to_string(), connected_at: iso_now() };
         Ok((binding, Reader::new(js, reader, Bounds::default(), false)?))
     };
     let prepared = prepare();

@@ -58,13 +58,15 @@ struct State {
     table: Table,
     running: bool,
     /// Connections whose state has to be deleted.
-    removed: Vec<(Arc<str>, Option<String>)>,
+    removed: Vec<Connection>,
 }
 
 /// What binds a connection.
 pub struct Binding {
     /// The id or token of the session.
     pub token: String,
+    /// Its user, as the caller knows it.
+    pub user: Option<String>,
     /// The id of the connection.
     pub id: String,
     /// The fields of the application in its state, as the text of a JSON object.
@@ -85,17 +87,22 @@ impl Connections {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for an invalid id of the connection; `E_CONFLICT` if a connection with this id is bound here; those of the call.
     pub async fn bind(self: &Arc<Self>, binding: Binding, inbox: Arc<Inbox>) -> Result<()> {
-        let Binding { token, id, fields, connected_at } = binding;
+        let Binding { token, user, id, fields, connected_at } = binding;
         let began = Instant::now();
-        let unchecked = BoundSession { public_id: String::new(), user: None, successor: None };
+        let unchecked =
+            BoundSession { public_id: String::new(), user: None, tags: Vec::new(), ttl: None, successor: None };
         self.sessions.connection_state(&unchecked, &connected_at, &fields)?;
-        let Some(session) = self.call(self.sessions.bound(&token)?).await? else {
+        let Some(session) = self.call(self.sessions.bound(&token, true)?).await? else {
             end(&inbox, Reason::Expired);
             return Ok(());
         };
+        if session.user != user {
+            end(&inbox, Reason::UserChanged);
+            return Ok(());
+        }
         let state = self.sessions.connection_state(&session, &connected_at, &fields)?;
         let token = session.successor.clone().unwrap_or_else(|| token.into());
-        let (id, user): (Arc<str>, _) = (id.into(), session.user.clone());
+        let (id, expires): (Arc<str>, _) = (id.into(), session.ttl.map(|ttl| began + ttl));
         let keep = self.sessions.keep_connection(&id, user.as_deref(), state.clone(), self.lease, true)?;
         let connection = Connection {
             id: id.clone(),
@@ -107,6 +114,7 @@ impl Connections {
             confirmed: began,
             // An ending may have been published before the connection was in the table.
             next_check: began,
+            expires,
             indexed: Some(began),
             hint: None,
             is_missing: false,
@@ -153,8 +161,8 @@ impl Connections {
         let this = self.clone();
         let dropping = runtime::get().ok().filter(|_| !removed.is_empty()).map(|runtime| {
             runtime.spawn(async move {
-                let drop = |one: &Connection| this.sessions.drop_connection(&one.id, one.session.user.as_deref());
-                let calls = removed.iter().flat_map(drop).map(|call| (call, ())).collect();
+                let calls =
+                    removed.iter().flat_map(|connection| this.drop_state(connection)).map(|call| (call, ())).collect();
                 this.store.run(calls, Instant::now() + this.patience, |_| {}).await;
             })
         });
@@ -181,8 +189,8 @@ impl Connections {
         let pause = (self.lease / CHECKS).mul_f64(0.9 + random::fraction() / 10.0);
         let due = self.state.lock().table.take_due(now, now + pause, BATCH);
         let mut calls = Vec::with_capacity(due.len());
-        for (id, token) in due {
-            match self.sessions.bound(&token) {
+        for (id, token, with_ttl) in due {
+            match self.sessions.bound(&token, with_ttl) {
                 Ok(call) => calls.push((call, id)),
                 Err(_) => self.end(&id, Reason::Expired),
             }
@@ -204,6 +212,13 @@ impl Connections {
         let reason = match found {
             Ok(Some(session)) if session.user == connection.session.user => {
                 (connection.confirmed, connection.is_missing) = (began, false);
+                // A message that came meanwhile may be about an end that this read did not see.
+                connection.hint = connection.hint.filter(|(_, since)| *since > began);
+                if let Some(ttl) = session.ttl {
+                    let expires = began + ttl;
+                    connection.expires = Some(expires);
+                    connection.next_check = connection.next_check.min(expires);
+                }
                 if let Some(token) = session.successor {
                     connection.token = token;
                 }
@@ -211,7 +226,7 @@ impl Connections {
             }
             Ok(Some(_)) => Reason::UserChanged,
             Ok(None) => match connection.hint {
-                Some(reason) => reason,
+                Some((reason, _)) => reason,
                 None if connection.is_missing => Reason::Expired,
                 None => {
                     connection.is_missing = true;
@@ -257,8 +272,13 @@ impl Connections {
     /// Deletes the states of removed connections. If that fails, they expire with the lease.
     async fn remove(&self, deadline: Instant) {
         let removed = std::mem::take(&mut self.state.lock().removed);
-        let calls = removed.iter().flat_map(|(id, user)| self.sessions.drop_connection(id, user.as_deref()));
-        self.store.run(calls.map(|call| (call, ())).collect(), deadline, |_| {}).await;
+        let calls = removed.iter().flat_map(|connection| self.drop_state(connection)).map(|call| (call, ())).collect();
+        self.store.run(calls, deadline, |_| {}).await;
+    }
+
+    fn drop_state(&self, connection: &Connection) -> Result<Call<()>> {
+        let user = connection.session.user.as_deref();
+        self.sessions.drop_connection(&connection.id, user, connection.state.clone())
     }
 
     /// Ends the connections whose sessions were not confirmed for a lease.
@@ -275,9 +295,10 @@ impl Connections {
     fn end(&self, id: &str, reason: Reason) {
         let mut own = self.state.lock();
         if let Some(connection) = own.table.remove(id) {
-            own.removed.push((connection.id, connection.session.user));
+            let inbox = connection.inbox.clone();
+            own.removed.push(connection);
             drop(own);
-            end(&connection.inbox, reason);
+            end(&inbox, reason);
         }
     }
 
@@ -293,7 +314,7 @@ impl Connections {
         let mut own = self.state.lock();
         match ending {
             Some(ending) => own.table.mark(ending, now),
-            None => own.table.mark_all(None, now),
+            None => own.table.mark_all(now),
         }
         drop(own);
         self.wake.notify_one();

@@ -13,6 +13,7 @@ script!(ADMIT = "session/admit.lua", keys: 4, args: 8, with: ["clock.lua", "sess
 script!(FOLLOW = "session/index_follow.lua", keys: 3, args: 4, with: ["clock.lua", "session/index_entries.lua"]);
 script!(LEAVE = "session/index_leave.lua", keys: 1, args: 2);
 script!(CONFIRM = "session/confirm.lua", keys: 2, args: 2);
+script!(CONNECTION_DROP = "session/connection_drop.lua", keys: 1, args: 1);
 script!(CONNECTION_ADD = "session/connection_add.lua", keys: 1, args: 2, with: ["clock.lua", "session/index_entries.lua"]);
 
 /// Sessions, the index and what goes with it.
@@ -118,6 +119,18 @@ ZADD session:{session:user:7}:sessions 5e13 o => session:{session:user:7}:sessio
 ZADD session:{session:user:7}:sessions 5e13 o 5e13 n => session:{session:user:7}:sessions n o
 ZADD session:{session:user:7}:sessions 5e13 b => session:{session:user:7}:sessions n o
 SET session:{session:user:7}:sessions x => session:{session:user:7}:sessions n o
+"#,
+    },
+    Cases {
+        script: &CONNECTION_DROP,
+        how: Exactly,
+        after: &["GET websocket:c"],
+        lines: r#"
+=> websocket:c {"n":1}
+SET websocket:c {"n":1} PX 60000 => websocket:c {"n":1}
+SET websocket:c {"n":2} PX 60000 => websocket:c {"n":1}
+HSET websocket:c n 1 => websocket:c {"n":1}
+SET websocket:c {"n":1} => websocket:c
 "#,
     },
     Cases {

@@ -32,10 +32,12 @@ pub struct Connection {
     pub confirmed: Instant,
     /// When the session is read next.
     pub next_check: Instant,
+    /// When the session expires unless it is renewed.
+    pub expires: Option<Instant>,
     /// When the index entry was last renewed.
     pub indexed: Option<Instant>,
-    /// Why the session has probably ended.
-    pub hint: Option<Reason>,
+    /// Why the session has probably ended, and since when that is known.
+    pub hint: Option<(Reason, Instant)>,
     /// Whether the last read did not find the session.
     pub is_missing: bool,
 }
@@ -46,6 +48,7 @@ pub struct Table {
     connections: HashMap<Arc<str>, Connection>,
     by_session: HashMap<String, HashSet<Arc<str>>>,
     by_user: HashMap<String, HashSet<Arc<str>>>,
+    by_tag: HashMap<String, HashSet<Arc<str>>>,
 }
 
 impl Table {
@@ -59,6 +62,9 @@ impl Table {
         if let Some(user) = &connection.session.user {
             self.by_user.entry(user.clone()).or_default().insert(id.clone());
         }
+        for tag in &connection.session.tags {
+            self.by_tag.entry(tag.clone()).or_default().insert(id.clone());
+        }
         self.connections.insert(id, connection);
         true
     }
@@ -69,6 +75,9 @@ impl Table {
         remove_from(&mut self.by_session, &connection.session.public_id, id);
         if let Some(user) = &connection.session.user {
             remove_from(&mut self.by_user, user, id);
+        }
+        for tag in &connection.session.tags {
+            remove_from(&mut self.by_tag, tag, id);
         }
         Some(connection)
     }
@@ -95,34 +104,35 @@ impl Table {
 
     /// Has the sessions checked that an ending is about.
     pub fn mark(&mut self, ending: &Ending, now: Instant) {
-        let found = match (&ending.public_id, &ending.user_id) {
-            (Some(public_id), _) => self.by_session.get(public_id),
-            (None, Some(user)) => self.by_user.get(user),
-            (None, None) => return self.mark_all(Some(ending.reason), now),
+        let found = match (&ending.public_id, &ending.user_id, &ending.tag) {
+            (Some(public_id), ..) => self.by_session.get(public_id),
+            (None, Some(user), _) => self.by_user.get(user),
+            (None, None, Some(tag)) => self.by_tag.get(tag),
+            (None, None, None) => None,
         };
         for id in found.into_iter().flatten() {
             if let Some(connection) = self.connections.get_mut(id) {
                 connection.next_check = now;
-                connection.hint = Some(ending.reason).filter(|reason| reason.is_end());
+                connection.hint = Some((ending.reason, now));
             }
         }
     }
 
     /// Has all sessions checked.
-    pub fn mark_all(&mut self, hint: Option<Reason>, now: Instant) {
+    pub fn mark_all(&mut self, now: Instant) {
         for connection in self.connections.values_mut() {
             connection.next_check = now;
-            connection.hint = hint.or(connection.hint);
         }
     }
 
-    /// Returns up to `most` connections whose sessions are due to be checked. The next check is set to `next`, so a mark that comes
-    /// meanwhile is noticed.
-    pub fn take_due(&mut self, now: Instant, next: Instant, most: usize) -> Vec<(Arc<str>, Arc<str>)> {
+    /// Returns up to `most` connections whose sessions are due to be checked, with their tokens and whether their ttl has to be read. The
+    /// next check is set to `next`, so a mark that comes meanwhile is noticed.
+    pub fn take_due(&mut self, now: Instant, next: Instant, most: usize) -> Vec<(Arc<str>, Arc<str>, bool)> {
         let due = self.connections.values_mut().filter(|connection| connection.next_check <= now).take(most);
         due.map(|connection| {
-            connection.next_check = next;
-            (connection.id.clone(), connection.token.clone())
+            let is_over = connection.expires.is_some_and(|expires| expires <= now);
+            connection.next_check = connection.expires.filter(|_| !is_over).map_or(next, |expires| next.min(expires));
+            (connection.id.clone(), connection.token.clone(), is_over)
         })
         .collect()
     }

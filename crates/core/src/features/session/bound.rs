@@ -7,6 +7,7 @@ use cinnabar_port::{Call, Merge, Request, Step, error::Result, script};
 
 use super::{
     Sessions,
+    group::Kind,
     index::{ids, public_id_of, read_index},
     set,
 };
@@ -18,12 +19,13 @@ use crate::{
     keys,
 };
 
+script!(CONNECTION_DROP = "session/connection_drop.lua", keys: 1, args: 1);
 script!(CONNECTION_ADD = "session/connection_add.lua", keys: 1, args: 2, with: ["clock.lua", "session/index_entries.lua"]);
 
 /// How many leases an index entry of a connection lasts. The state of the connection is decisive.
 const INDEX_LEASES: u32 = 8;
 /// Fields of a connection's state that are not the application's.
-const OWN_FIELDS: [&str; 3] = ["userId", "session", "connectedAt"];
+const OWN_FIELDS: [&str; 4] = ["connectionId", "userId", "session", "connectedAt"];
 
 /// A session that a connection is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,20 +34,31 @@ pub struct BoundSession {
     pub public_id: String,
     /// Its user.
     pub user: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Its remaining ttl, if requested. `None` for a session that never expires too.
+    pub ttl: Option<Duration>,
     /// Its token, if the one that was given has been rotated.
     pub successor: Option<Arc<str>>,
 }
 
 impl Sessions {
-    /// Returns the session with this id or token without renewing it, or `None`.
-    pub fn bound(&self, token: &str) -> Result<Call<Option<BoundSession>>> {
+    /// Returns the session with this id or token without renewing it, or `None`. `with_ttl` also reads its remaining ttl.
+    pub fn bound(&self, token: &str, with_ttl: bool) -> Result<Call<Option<BoundSession>>> {
         let key = self.key(token)?;
-        Ok(self.read(key.clone(), false).map(move |found| {
+        Ok(self.read(key.clone(), with_ttl).map(move |found| {
             let valid = found.valid()?;
             let id = String::from_utf8_lossy(&key.id);
             Some(BoundSession {
                 public_id: public_id_of(&valid.record, &id),
                 user: valid.record.owner().map(|owner| owner.name.clone()),
+                tags: valid
+                    .record
+                    .groups()
+                    .filter(|group| group.kind == Kind::Tag)
+                    .map(|tag| tag.name.clone())
+                    .collect(),
+                ttl: u64::try_from(valid.ttl_ms).ok().filter(|_| with_ttl).map(Duration::from_millis),
                 successor: valid.successor.and_then(|key| key.token),
             })
         }))
@@ -85,14 +98,17 @@ impl Sessions {
         Ok(Call::round(requests, |replies| replies.all().map(|_| Step::Done(()))))
     }
 
-    /// Deletes the state of a connection.
-    pub fn drop_connection(&self, id: &str, user: Option<&str>) -> Result<Call<()>> {
-        let mut requests = vec![Request::keyed("DEL", [keys::connection(&self.0.connections, id)?]).idempotent()];
-        if let Some(user) = user {
-            let index = keys::user_connections(&self.0.connections, user)?;
-            requests.push(Request::keyed("ZREM", [index, Bytes::copy_from_slice(id.as_bytes())]).idempotent());
-        }
-        Ok(Call::round(requests, |replies| replies.all().map(|_| Step::Done(()))))
+    /// Deletes the state of a connection, unless another connection has taken its id.
+    pub fn drop_connection(&self, id: &str, user: Option<&str>, state: Bytes) -> Result<Call<()>> {
+        let index = user.map(|user| keys::user_connections(&self.0.connections, user)).transpose()?;
+        let member = Bytes::copy_from_slice(id.as_bytes());
+        let drop = Request::script(&CONNECTION_DROP, [keys::connection(&self.0.connections, id)?, state]);
+        Ok(Call::round([drop.merging(Merge::Script).idempotent()], move |replies| {
+            let is_deleted = replies.last()?.int()? > 0;
+            let Some(index) = index.filter(|_| is_deleted) else { return Ok(Step::Done(())) };
+            let remove = Request::keyed("ZREM", [index, member]).idempotent();
+            Ok(Step::Next(Call::new(remove, |_| Ok(()))))
+        }))
     }
 
     /// Returns the connections of a user, as the text of a JSON array of `{ connectionId, ...state }`.
@@ -112,11 +128,12 @@ impl Sessions {
                 for (id, reply) in ids.iter().zip(replies.all()?) {
                     let Some(state) = reply.bulk()? else { continue };
                     // A connection of another user has taken the id.
-                    let Some(state) =
+                    let Some(mut state) =
                         Object::parse(&state).filter(|state| state.name("userId").as_ref() == Some(&user))
                     else {
                         continue;
                     };
+                    state.remove("connectionId");
                     let id = json::string(id)?;
                     let mut first = Object::default();
                     first.set("connectionId", &id);

@@ -26,7 +26,7 @@ pub enum Reason {
     Expired,
     /// The store could not be reached for as long as a lease, so it may have ended.
     Unreachable,
-    /// It has not ended: it has another token.
+    /// It has another token. If the old one ended at once, so does what is bound to it.
     Rotated,
     /// It has not ended: it is new.
     Created,
@@ -46,11 +46,6 @@ impl Reason {
             Self::Rotated => "rotated",
             Self::Created => "created",
         }
-    }
-
-    /// Whether the session has ended.
-    pub fn is_end(self) -> bool {
-        !matches!(self, Self::Rotated | Self::Created)
     }
 }
 

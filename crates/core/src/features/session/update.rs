@@ -156,9 +156,11 @@ impl Update {
 
     /// What has to be published if the session gets another user than it had.
     fn ending(&self, record: &Record, owner: Option<&GroupEpoch>) -> Option<Ending> {
-        let before = record.owner().filter(|before| owner.is_none_or(|owner| owner.group != **before))?;
+        let before = record.owner();
+        let is_changed = before != owner.map(|owner| &owner.group);
         let public_id = public_id_of(record, &String::from_utf8_lossy(&self.key.id));
-        Some(Ending::of_session(Reason::UserChanged, public_id, Some(before.name.clone())))
+        let user = before.map(|before| before.name.clone());
+        is_changed.then(|| Ending::of_session(Reason::UserChanged, public_id, user))
     }
 
     /// Stores the patched session. A ttl that was renewed just before is not renewed again, which saves updating the indexes; with `renew`
