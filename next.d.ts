@@ -11,8 +11,8 @@ export type SessionView<Data extends object = KnownSessionData> = Pick<
 /** The functions that `session` returns. They need no `this`. */
 export interface NextSessions<Data extends object = KnownSessionData> {
   /**
-   * The session of the request, to be read in a server component, or anywhere else. It sets no cookie: that of a session that was rotated, or
-   * with `rolling` any, is set by the next action, route handler or proxy. A request with the `Origin` of another site, as a
+   * The session of the request, to be read in a server component, or anywhere else. It sets no cookie: that of a session that was rotated is
+   * set by the next action, route handler or proxy. A request with the `Origin` of another site, as a
    * forged one to a route handler has, has no session here, unless that origin is in `trustedOrigins`.
    *
    * @example

@@ -24,7 +24,7 @@ function session(options) {
 async function actionSession(sessions) {
   const jar = await cookies()
   const session = await open(sessions, 'POST', jar)
-  // The token of the request may have been rotated, or the session is rolling.
+  // The token of the request may have been rotated.
   session.commit(jar)
   for (const name of WRITES) {
     const write = session[name]

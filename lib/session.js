@@ -106,8 +106,8 @@ class SessionManager extends Limitable {
     const token = tokenOf(request, cookie.name)
     const crossSite = isCrossSiteWrite(request, trustedOrigins)
     const opened = token === null || crossSite ? null : await native.open(token)
-    const writer = new SessionCookie(native, cookie, absoluteTtl)
-    return new RequestSession(native, writer, { token, opened, crossSite, rolling })
+    const writer = new SessionCookie(native, cookie, { absoluteTtl, rolling })
+    return new RequestSession(native, writer, { token, opened, crossSite })
   }
 
   withSession(handler, options) {

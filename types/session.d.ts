@@ -47,8 +47,8 @@ export interface SessionManagerOptions {
   /**
    * Whether reading a session renews its ttl. Default `false`. A read does so if a tenth of the ttl has passed since the last renewal, so a
    * session in use ends at the earliest 0.9 × `ttl` after its last request, and most reads are one `GET`. A ttl that `extendSession`
-   * shortens in another process is noticed after a tenth of `ttl` at the latest. `commit` sets the cookie on every response to a request
-   * with a session, so that it lasts as long as the session.
+   * shortens in another process is noticed after a tenth of `ttl` at the latest. Its cookie lasts for `absoluteTtl`, or for 400 days,
+   * the most that browsers keep one, since only the store knows when the session was last used.
    */
   rolling?: boolean
   /**
@@ -111,7 +111,7 @@ export interface SessionEncryptionKey {
   key: Uint8Array | string
 }
 
-/** The attributes of a session's cookie. It is always `HttpOnly`, and its `Max-Age` is the session's ttl. */
+/** The attributes of a session's cookie. It is always `HttpOnly`, and its `Max-Age` is the session's ttl, or longer with `rolling`. */
 export interface SessionCookieOptions {
   /**
    * Its name. Without one it is `'__Host-session'`, which browsers accept only from the host itself and over TLS; `'session'` if that is
@@ -537,8 +537,7 @@ export interface RequestSession<Data extends object = KnownSessionData> {
   /** Whether another site has a browser send this request, and it may change something or opens a WebSocket. */
   readonly crossSite: boolean
   /**
-   * The value of the `Set-Cookie` header that `commit` adds, or `null` if the cookie stays as it is. With `rolling` every response to a
-   * request with a session sets it, so that it lasts as long as the session.
+   * The value of the `Set-Cookie` header that `commit` adds, or `null` if the cookie stays as it is.
    */
   readonly setCookie: string | null
   /**

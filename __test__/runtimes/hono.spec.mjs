@@ -48,7 +48,7 @@ it('protects a route by a session, and ends sessions here and everywhere', async
   assert.deepEqual([first.status, first.headers.get('location')], [303, '/profile'])
   assert.match(
     first.headers.get('set-cookie'),
-    /^__Host-session=cst_\w+; HttpOnly; SameSite=Lax; Secure; Path=\/; Max-Age=1800$/,
+    /^__Host-session=cst_\w+; HttpOnly; SameSite=Lax; Secure; Path=\/; Max-Age=28800$/,
   )
   const [one, other] = [cookieOf(first), cookieOf(await login('cinnabar'))]
   assert.equal((await (await send('GET', '/profile', one)).json()).name, 'ada')

@@ -22,22 +22,27 @@ function cookieOptions(given) {
   return { name, path, domain, secure, sameSite, partitioned }
 }
 
+// The most seconds that browsers keep a cookie: 400 days.
+const LONGEST = 400 * 86_400
+
 /** Writes the cookie of a session with so many seconds to live. A token that is null removes the cookie. */
 class SessionCookie {
   #native
   #options
-  #longest
+  #absoluteTtl
+  #rolling
 
-  /** `longest` is after how many seconds a session ends in any case. */
-  constructor(native, options, longest = Infinity) {
+  /** `absoluteTtl` is after how many seconds a session ends in any case, and `rolling` whether reading renews it. */
+  constructor(native, options, { absoluteTtl = LONGEST, rolling }) {
     this.#native = native
     this.#options = options
-    this.#longest = longest
+    this.#absoluteTtl = absoluteTtl
+    this.#rolling = rolling
   }
 
   /** The value of a `Set-Cookie` header. */
   header(token, seconds) {
-    return this.#native.setCookie(token, Math.min(seconds, this.#longest))
+    return this.#native.setCookie(token, this.#age(seconds))
   }
 
   /** The arguments for `set` of the cookies of Next.js. */
@@ -46,8 +51,14 @@ class SessionCookie {
     return [
       name,
       token ?? '',
-      { ...attributes, httpOnly: true, maxAge: token === null ? 0 : Math.ceil(Math.min(seconds, this.#longest)) },
+      { ...attributes, httpOnly: true, maxAge: token === null ? 0 : Math.ceil(this.#age(seconds)) },
     ]
+  }
+
+  // The store ends a rolling session that is not used. Its cookie is set once: what renews the session may be a read that cannot set a
+  // cookie, and a late response must not set an old one again.
+  #age(seconds) {
+    return Math.min(this.#rolling ? LONGEST : seconds, this.#absoluteTtl, LONGEST)
   }
 }
 

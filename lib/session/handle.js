@@ -35,16 +35,15 @@ class RequestSession {
   // The last write. Writes of one request run one after the other, so that each finds what the one before it has left.
   #last = Promise.resolve()
 
-  /** `cookie` writes cookies, and `opened` is what the native side has for `token`, or null. `rolling` is that of the manager. */
-  constructor(native, cookie, { token, opened, crossSite, rolling }) {
+  /** `cookie` writes cookies, and `opened` is what the native side has for `token`, or null. */
+  constructor(native, cookie, { token, opened, crossSite }) {
     this.#native = native
     this.#cookie = cookie
     this.#crossSite = crossSite
     this.#received = token
     this.#become(opened?.token ?? token, opened)
-    // Browsers remove a cookie at the end of the ttl that it was set with. That of a rolling session is set by every response, since
-    // the read that renews it in the store may be one of a request whose response cannot set it, or gets lost.
-    this.#isChanged = opened !== null && (opened.token !== null || rolling)
+    // The token of the request may have been rotated.
+    this.#isChanged = opened !== null && opened.token !== null
   }
 
   get data() {
