@@ -142,7 +142,7 @@ describe('examples/deno', () => {
     const signedIn = await login('cinnabar')
     assert.deepEqual([signedIn.status, signedIn.headers.get('x-ratelimit-limit')], [303, '5'])
     const header = signedIn.headers.get('set-cookie')
-    assert.match(header, /^__Host-session=cst_\w+; HttpOnly; SameSite=Lax; Secure; Path=\/; Max-Age=1800$/)
+    assert.match(header, /^__Host-session=cst_\w+; HttpOnly; SameSite=Lax; Secure; Path=\/; Max-Age=28800$/)
     const cookie = header.split(';')[0]
     assert.equal((await (await send('GET', '/profile', { cookie })).json()).name, 'Ada')
     assert.equal((await send('POST', '/logout', { cookie, origin: 'https://evil.example' })).status, 403)

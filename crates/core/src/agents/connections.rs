@@ -20,8 +20,8 @@ use cinnabar_port::{
 };
 use parking_lot::Mutex;
 use tokio::{
-    sync::Notify,
-    time::{Instant, sleep_until},
+    sync::{Notify, OnceCell, oneshot},
+    time::{Instant, sleep_until, timeout},
 };
 
 use self::table::{Connection, Table};
@@ -39,7 +39,9 @@ const BATCH: usize = 1024;
 /// The longest wait before a failed read is repeated.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long the message that says why a session ended may take longer than a read that finds it ended.
-const MESSAGE: Duration = Duration::from_millis(50);
+const MESSAGE: Duration = Duration::from_millis(200);
+/// How long the first connection waits for the subscription to endings, which a server may not allow.
+const SUBSCRIBING: Duration = Duration::from_millis(500);
 /// For how many leases an index entry is not renewed.
 const INDEXED: u32 = 2;
 
@@ -51,6 +53,8 @@ pub struct Connections {
     patience: Duration,
     state: Mutex<State>,
     wake: Arc<Notify>,
+    /// Made before the first connection is bound.
+    subscription: OnceCell<ChannelSubscription>,
 }
 
 #[derive(Default)]
@@ -78,7 +82,8 @@ pub struct Binding {
 impl Connections {
     /// Returns an empty set of connections.
     pub fn new(store: Arc<Store>, sessions: Sessions, lease: Duration, patience: Duration) -> Self {
-        Self { store, sessions, lease, patience, state: Mutex::default(), wake: Arc::default() }
+        let (wake, subscription) = (Arc::default(), OnceCell::new());
+        Self { store, sessions, lease, patience, state: Mutex::default(), wake, subscription }
     }
 
     /// Binds a connection to a session. The inbox gets the reason under the name `ended` when the session ends, perhaps at once, and
@@ -92,6 +97,7 @@ impl Connections {
         let unchecked =
             BoundSession { public_id: String::new(), user: None, tags: Vec::new(), ttl: None, successor: None };
         self.sessions.connection_state(&unchecked, &connected_at, &fields)?;
+        self.subscription.get_or_init(|| self.subscribe()).await;
         let Some(session) = self.call(self.sessions.bound(&token, true)?).await? else {
             end(&inbox, Reason::Expired);
             return Ok(());
@@ -181,6 +187,34 @@ impl Connections {
         }
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// Subscribes to endings, so that no message about a session is missed that is bound from then on. If that is not possible soon, it is
+    /// tried again for as long as this exists.
+    async fn subscribe(self: &Arc<Self>) -> ChannelSubscription {
+        let (listening, beginning) = (Arc::downgrade(self), Arc::downgrade(self));
+        let listener: MessageListener = Arc::new(move |delivery| {
+            let Some(connections) = listening.upgrade() else { return };
+            match delivery {
+                Delivery::Message(message) => {
+                    // Messages of other programs are ignored.
+                    if let Some(ending) = Ending::read(&message.payload) {
+                        connections.receive(Some(&ending));
+                    }
+                }
+                Delivery::Gap(_) => connections.receive(None),
+            }
+        });
+        let (begun, has_begun) = oneshot::channel();
+        let topic = Topic::Channel(self.sessions.endings_channel());
+        let subscription = ChannelSubscription::of(self.store.clone(), topic, listener, move || {
+            if let Some(connections) = beginning.upgrade() {
+                connections.receive(None);
+            }
+            let _ = begun.send(());
+        });
+        let _ = timeout(SUBSCRIBING, has_begun).await;
+        subscription
     }
 
     /// Checks what is due; returns when something is next.
@@ -327,7 +361,6 @@ impl Connections {
 
 /// Checks sessions until no connection is bound. Owned by its connections only while it works, so that they can close the store.
 async fn run(connections: Weak<Connections>, wake: Arc<Notify>) {
-    let _subscription = connections.upgrade().map(|connections| subscribe(&connections));
     loop {
         let next = {
             let Some(connections) = connections.upgrade() else { return };
@@ -349,29 +382,6 @@ async fn run(connections: Weak<Connections>, wake: Arc<Notify>) {
             () = wake.notified() => {}
         }
     }
-}
-
-/// Subscribes to endings.
-fn subscribe(connections: &Arc<Connections>) -> ChannelSubscription {
-    let (listening, begun) = (Arc::downgrade(connections), Arc::downgrade(connections));
-    let listener: MessageListener = Arc::new(move |delivery| {
-        let Some(connections) = listening.upgrade() else { return };
-        match delivery {
-            Delivery::Message(message) => {
-                // Messages of other programs are ignored.
-                if let Some(ending) = Ending::read(&message.payload) {
-                    connections.receive(Some(&ending));
-                }
-            }
-            Delivery::Gap(_) => connections.receive(None),
-        }
-    });
-    let topic = Topic::Channel(connections.sessions.endings_channel());
-    ChannelSubscription::of(connections.store.clone(), topic, listener, move || {
-        if let Some(connections) = begun.upgrade() {
-            connections.receive(None);
-        }
-    })
 }
 
 fn end(inbox: &Inbox, reason: Reason) {
