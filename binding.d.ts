@@ -9,7 +9,7 @@ export declare class Adapter {
   get(name: unknown): RawValue
   /** Sets a text, with a ttl in seconds or none. */
   set(name: unknown, text: unknown, ttl: unknown): RawValue
-  /** Replaces a text if it is still `before`. Returns true, the current text, or null if there is none. */
+  /** Replaces a text if it is still `before`. Returns true if it was replaced, the current text if it was changed, and null if it does not exist. */
   replace(name: unknown, before: unknown, text: unknown, ttl: unknown): RawValue
   /** Sets the ttl in seconds; false if there is no such text. */
   expire(name: unknown, ttl: unknown): RawValue

@@ -52,6 +52,17 @@ for (const engine of engines) {
     const raw = await rawClient(service)
     after(() => Promise.all([service.disconnect(), other.disconnect()]))
 
+    /** Resolves once the state of a connection has been stored again, which each read of its session leads to. */
+    const renewed = async (id) => {
+      let least = Infinity
+      await until('it is renewed', async () => {
+        const left = await raw.sendCommand(['PTTL', `websocket:${id}`])
+        const isRenewed = left > least
+        least = Math.min(least, left)
+        return isRenewed
+      })
+    }
+
     const signedIn = async (userId, data) => {
       const session = await here.fromRequest(new Request('https://a.test'))
       await session.signIn(userId, data)
@@ -107,8 +118,11 @@ for (const engine of engines) {
       ]) {
         await service.publish(channel, forged)
       }
-      await there.updateSession(id, { a: 1 })
-      await new Promise((resolve) => setTimeout(resolve, 200))
+      // Messages of a channel arrive in order, so the forged ones were read before this one closes a socket.
+      const [last, lastSocket] = [await here.createSession('odo'), recorder()]
+      await here.bind(last, lastSocket)
+      await there.destroySession(last)
+      await until('the last one is closed', () => lastSocket.reasons.length > 0)
       assert.deepEqual(socket.reasons, [])
       await there.destroySession(id)
       await until('it is closed', () => socket.reasons.length > 0)
@@ -117,11 +131,11 @@ for (const engine of engines) {
     test('other sessions and other users stay connected', async () => {
       const [mine, other, theirs] = await Promise.all(['dan', 'dan', 'eve'].map((user) => here.createSession(user)))
       const sockets = [recorder(), recorder(), recorder()]
-      await Promise.all([mine, other, theirs].map((id, n) => here.bind(id, sockets[n])))
+      const bound = await Promise.all([mine, other, theirs].map((id, n) => here.bind(id, sockets[n])))
       await there.destroySession(mine)
       await until('it is closed', () => sockets[0].reasons.length > 0)
-      // The next read of each.
-      await new Promise((resolve) => setTimeout(resolve, 1200))
+      // After the next read of each.
+      await Promise.all([renewed(bound[1].id), renewed(bound[2].id)])
       assert.deepEqual([sockets[1].reasons, sockets[2].reasons], [[], []])
       await there.invalidateUser('dan')
       await until('it is closed', () => sockets[1].reasons.length > 0)
@@ -135,8 +149,6 @@ for (const engine of engines) {
       await here.bind(session, socket)
       for (let n = 0; n < 3; n++) {
         assert.equal(await session.rotate(), true)
-        // So that it follows each of them.
-        await new Promise((resolve) => setTimeout(resolve, 50))
       }
       assert.deepEqual(socket.reasons, [])
       await session.destroy()
@@ -302,8 +314,8 @@ for (const engine of engines) {
       assert.deepEqual(listed.map(({ connectionId }) => connectionId).sort(), ['c1', 'c2'])
       const { rooms, typing } = listed.find(({ connectionId }) => connectionId === 'c1')
       assert.deepEqual([rooms, typing, one.state.typing], [['lobby', 'games'], true, true])
-      // Longer than a lease: it is renewed.
-      await new Promise((resolve) => setTimeout(resolve, 3500))
+      // Three times are a lease.
+      for (let n = 0; n < 4; n++) await Promise.all([renewed('c1'), renewed('c2')])
       assert.equal((await there.connections('ida')).length, 2)
       await one.unbind()
       assert.equal(await raw.get('websocket:c1'), null)

@@ -55,7 +55,7 @@ impl Adapter {
         })
     }
 
-    /// Replaces a text if it is still `before`. Returns true, the current text, or null if there is none.
+    /// Replaces a text if it is still `before`. Returns true if it was replaced, the current text if it was changed, and null if it does not exist.
     #[napi]
     pub fn replace(&self, env: Env, name: Unknown, before: Unknown, text: Unknown, ttl: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "STORE SESSION", empty: None }, |js| {

@@ -31,6 +31,7 @@ export async function makePeer({ url, index, count }) {
     async run(name, step, races) {
       const run = async (race) => {
         const random = dice(`${race.name} ${step} ${index}`)
+        // Waits for nothing: by chance, so that each race meets the others at another moment.
         const tools = { ...peer, random, pause: () => new Promise((resolve) => setTimeout(resolve, random() * 8)) }
         return KINDS[name][step](tools, race).catch((error) => ({ failure: `${step}: ${error.stack}` }))
       }

@@ -22,7 +22,7 @@ pub struct Adapter(Arc<str>);
 pub enum Replaced {
     /// It was replaced.
     Done,
-    /// There is none.
+    /// The text does not exist.
     Missing,
     /// It is another one now.
     Changed(Bytes),
@@ -63,7 +63,7 @@ impl Adapter {
         }))
     }
 
-    /// Sets the ttl of a text to so many seconds; returns false if there is none.
+    /// Sets the ttl of a text, in seconds. Returns false if the text does not exist.
     pub fn expire(&self, name: &str, ttl: f64) -> Result<Call<bool>> {
         let request = Request::keyed("PEXPIRE", [self.key(name), millis(ttl)?]).idempotent();
         Ok(Call::new(request.with_effect(Effect::ChangedIf(is_one)), Reply::flag))

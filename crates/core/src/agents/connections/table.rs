@@ -97,7 +97,7 @@ impl Table {
         self.connections.values_mut().filter(move |connection| connection.confirmed == began)
     }
 
-    /// Whether there is none.
+    /// Whether no connection is bound.
     pub fn is_empty(&self) -> bool {
         self.connections.is_empty()
     }

@@ -3,7 +3,7 @@
 -- ARGV[1] the text that was read
 -- ARGV[2] the new text
 -- ARGV[3] its ttl in ms, or '' for none
--- Returns 1; the current text if it was changed concurrently; nil if there is none.
+-- Returns 1 if it was replaced, the current text if it was changed concurrently, and nil if it does not exist.
 local current = redis.call('GET', KEYS[1])
 if current ~= ARGV[1] then
   return current
