@@ -156,6 +156,32 @@ for (const engine of engines) {
       assert.deepEqual(socket.reasons, ['destroyed'])
     })
 
+    test('the news that a session is new or has another token is not the reason for its end', async () => {
+      const channel = 'session:{session:}:endings'
+      const published = []
+      const subscription = await service.subscribe(channel, (news) => published.push(news))
+      const noisy = new SessionManager(service, { events: true })
+      const created = () => noisy.createSession('hope')
+      const rotated = async () => {
+        const session = await signedIn('hope')
+        await session.rotate()
+        return tokenOf(session)
+      }
+      for (const [reason, make] of Object.entries({ created, rotated })) {
+        const before = new Set(await raw.sendCommand(['KEYS', '*']))
+        const socket = recorder()
+        await here.bind(await make(), socket)
+        const news = () => published.find((news) => news.reason === reason && news.userId === 'hope')
+        await until('it is published', news)
+        // As if it came after the session had ended, whose own message was lost.
+        await raw.del(...(await raw.sendCommand(['KEYS', '*'])).filter((key) => !before.has(key)))
+        await service.publish(channel, news())
+        await until('it is closed', () => socket.reasons.length > 0)
+        assert.deepEqual(socket.reasons, ['expired'])
+      }
+      await subscription.unsubscribe()
+    })
+
     test('a rotation without grace ends the socket', async () => {
       const session = await signedIn('gil')
       const socket = recorder()

@@ -15,7 +15,7 @@ async function watchSessions(native, handler, { streams, onGap, onError }) {
   return new (streams ? MessageStream : Subscription)(native, number, reader)
 }
 
-function toEvent({ reason, ...about }) {
+function toEvent({ reason, goesOn, ...about }) {
   return reason === 'created' || reason === 'rotated' ? { type: reason, ...about } : { type: 'ended', reason, ...about }
 }
 

@@ -113,7 +113,10 @@ impl Table {
         for id in found.into_iter().flatten() {
             if let Some(connection) = self.connections.get_mut(id) {
                 connection.next_check = now;
-                connection.hint = Some((ending.reason, now));
+                // A session that goes on may end for another reason before it is read.
+                if !ending.goes_on {
+                    connection.hint = Some((ending.reason, now));
+                }
             }
         }
     }

@@ -64,22 +64,29 @@ pub struct Ending {
     /// Its tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
+    /// Whether the session goes on under another token.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub goes_on: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Ending {
     /// Creates the ending of one session.
     pub fn of_session(reason: Reason, public_id: String, user: Option<String>) -> Self {
-        Self { reason, public_id: Some(public_id), user_id: user, tag: None }
+        Self { reason, public_id: Some(public_id), user_id: user, tag: None, goes_on: false }
     }
 
     /// Creates the ending of a user's sessions.
     pub fn of_user(user: String) -> Self {
-        Self { reason: Reason::UserInvalidated, public_id: None, user_id: Some(user), tag: None }
+        Self { reason: Reason::UserInvalidated, public_id: None, user_id: Some(user), tag: None, goes_on: false }
     }
 
     /// Creates the ending of the sessions with a tag.
     pub fn of_tag(tag: String) -> Self {
-        Self { reason: Reason::TagDestroyed, public_id: None, user_id: None, tag: Some(tag) }
+        Self { reason: Reason::TagDestroyed, public_id: None, user_id: None, tag: Some(tag), goes_on: false }
     }
 
     /// Parses a message. `None` if another program published it.
@@ -122,6 +129,7 @@ mod tests {
         let endings = [
             Ending::of_session(Reason::Limit, "a1".into(), Some("ann".into())),
             Ending::of_session(Reason::Rotated, "a1".into(), None),
+            Ending { goes_on: true, ..Ending::of_session(Reason::Rotated, "a1".into(), None) },
             Ending::of_user("ann".into()),
             Ending::of_tag("eu".into()),
         ];

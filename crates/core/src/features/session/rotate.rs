@@ -200,7 +200,7 @@ impl Rotation {
         let token = new.token.as_ref().map(|token| token.to_string());
         let public_id = public_id_of(&read.record, &String::from_utf8_lossy(&new.id));
         let user = read.record.owner().map(|owner| owner.name.clone());
-        let rotated = Ending::of_session(Reason::Rotated, public_id, user);
+        let rotated = Ending { goes_on: !self.grace.is_zero(), ..Ending::of_session(Reason::Rotated, public_id, user) };
         let sessions = self.sessions.clone();
         if requests.is_empty() {
             return sessions.announce([rotated], move || Ok(Step::Done(token)));

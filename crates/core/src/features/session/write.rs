@@ -94,7 +94,7 @@ impl SessionWrite {
         let own = self.extra.as_ref().and_then(|extra| extra.public_id);
         let public_id = own.map_or_else(|| public_id(&String::from_utf8_lossy(&self.key.id)), |own| to_hex(&own));
         let user = self.groups.iter().find(|group| group.kind == Kind::User).map(|group| group.name.clone());
-        self.sessions.0.events.then(|| Ending::of_session(Reason::Created, public_id, user))
+        self.sessions.0.events.then(|| Ending { goes_on: true, ..Ending::of_session(Reason::Created, public_id, user) })
     }
 
     /// Returns the request that writes the value. With `is_new` it writes only if the key has no value yet.
