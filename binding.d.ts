@@ -117,16 +117,24 @@ export declare class Keys {
 
 /** A rate limiter of one service. */
 export declare class Limiter {
-  /** Takes `{ prefix, onUnavailable }`. */
+  /** Takes `{ prefix, onUnavailable, policies }`, where `policies` is a list of names and policies in turn. */
   constructor(service: Service, options: unknown)
   /** Returns the same object with limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Limiter
-  /** Counts a hit: `{ allowed, remaining, resetTime, retryAfterMs, limit, source }`. */
-  check(id: unknown, limit: unknown, window: unknown): RawValue
+  /** Counts a hit of a fixed window. `locally` counts in this process while the store is unavailable, unless the limiter has its own rule. */
+  check(id: unknown, limit: unknown, window: unknown, locally?: boolean | undefined | null): RawValue
   /** Counts a hit of a key exactly as given. */
   checkKey(key: unknown, limit: unknown, window: unknown): RawValue
-  /** Deletes the hits; returns how many keys were deleted. */
+  /** Deletes the hits of a fixed window; returns how many keys were deleted. */
   reset(id: unknown): RawValue
+  /** Checks hits under a policy. `how` is `take`, `reserve`, `peek` or `drain`; with `ahead`, so many milliseconds may be reserved. */
+  take(policy: unknown, id: unknown, cost: unknown, limit: unknown, how: string, ahead: unknown): RawValue
+  /** Checks hits under several policies, given as policy, identifier, cost and limit in turn: `{ allowed, results }`. */
+  takeAll(checks: unknown): RawValue
+  /** Replaces the hits of a charge; returns whether that was done. */
+  settle(policy: unknown, id: unknown, charge: unknown, actual: unknown): RawValue
+  /** Changes what a policy knows about an identifier; returns whether there was something to change. */
+  change(policy: unknown, id: unknown, what: string, seconds: unknown, limit: unknown): RawValue
 }
 
 /** Locks of one service. */

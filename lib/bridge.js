@@ -23,15 +23,7 @@ function getBridge() {
     parse: fromJson,
     stringify: toJson,
     afterThisTick,
-    // One call from the native side instead of one per field.
-    checked: (allowed, remaining, resetTime, retryAfterMs, limit, source) => ({
-      allowed,
-      remaining,
-      resetTime,
-      retryAfterMs,
-      limit,
-      source: SOURCES[source],
-    }),
+    checked: limitResult,
     // Field names may come from untrusted input, so the object must have no prototype.
     record: (object = {}) => Object.setPrototypeOf(object, null),
     warn: (text) => console.warn(text),
@@ -45,6 +37,14 @@ function getBridge() {
     resource: { hasRef: () => bridge?.isBusy ?? false },
   })
   return bridge
+}
+
+// One call from the native side instead of one per field.
+function limitResult(allowed, limit, remaining, resetTime, resetMs, retryAfterMs, source, shadowDenied, charge) {
+  const result = { allowed, limit, remaining, resetTime, resetMs, retryAfterMs, source: SOURCES[source] }
+  if (shadowDenied) result.shadowDenied = true
+  if (charge !== undefined) result.charge = charge
+  return result
 }
 
 // `await` depends on no global. Tests replace queueMicrotask and Promise, and some never restore them.

@@ -4,13 +4,24 @@ const { binding } = require('./bridge.js')
 const { argumentError } = require('./error.js')
 const { featureOn } = require('./feature.js')
 const { limitHeaders } = require('./limit/headers.js')
+const { readPolicies } = require('./limit/policies.js')
 const { routeKey } = require('./limit/route-key.js')
-const { Limitable, partsOf } = require('./limitable.js')
+const { waitForTurn } = require('./limit/wait.js')
+const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
+const { unlimited } = require('./native-service.js')
 const names = require('./option-names.js')
-const { describe, ownOptions } = require('./options.js')
+const { assertMilliseconds, describe, ownOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 
 const OPTIONS = Object.keys(names.limiter)
+const CHECK_OPTIONS = ['cost', 'limit', 'refundable']
+const COST_OPTIONS = ['cost', 'limit']
+const WAIT_OPTIONS = ['cost', 'limit', 'timeoutMs', 'signal']
+const ONE_OF_ALL = ['policy', 'identifier', 'cost', 'limit']
+const OVERRIDE_OPTIONS = ['limit', 'ttlSeconds']
+const NO_OPTIONS = []
+const LONGEST_WAIT_MS = 86_400_000
+const DEFAULT_WAIT_MS = 30_000
 const preset = (limit, windowSeconds) => Object.freeze({ limit, windowSeconds })
 const PRESETS = Object.freeze({
   DEFAULT: preset(100, 60),
@@ -19,7 +30,7 @@ const PRESETS = Object.freeze({
   STATIC: preset(1000, 60),
 })
 
-/** Fixed-window rate limits: a counter with a ttl under `rate_limit:{identifier}`, incremented atomically. */
+/** Rate limits: fixed windows under `rate_limit:{identifier}`, and policies by name. */
 class RateLimiter extends Limitable {
   static presets = PRESETS
   static headers = limitHeaders
@@ -28,13 +39,15 @@ class RateLimiter extends Limitable {
   constructor(service, options) {
     super(service, () => {
       const own = ownOptions(options, OPTIONS)
-      const { prefix = defaultPrefixes.limiter } = own
+      own.policies = readPolicies(own.policies)
+      const { prefix = defaultPrefixes.limiter, policies } = own
       const make = (native) => {
         const limiter = new binding.Limiter(native, own)
         claimPrefix(native, 'limiter', prefix)
-        return { native: limiter }
+        return { native: limiter, owner: unlimited(native) }
       }
-      return featureOn(service, make, { routePrefix: prefix === defaultPrefixes.limiter ? '' : prefix })
+      const routePrefix = prefix === defaultPrefixes.limiter ? '' : prefix
+      return featureOn(service, make, { routePrefix, hasPolicies: policies !== undefined && policies.length > 0 })
     })
   }
 
@@ -54,9 +67,88 @@ class RateLimiter extends Limitable {
     return this.#native.checkKey(key, limit, window)
   }
 
-  async check(identifier, preset = 'DEFAULT') {
-    const { limit, windowSeconds } = presetOf(preset)
-    return this.#native.check(identifier, limit, windowSeconds)
+  async check(first, second, options) {
+    if (partsOf(this).shared.hasPolicies) return this.#checkPolicy(first, second, options)
+    if (options !== undefined)
+      throw argumentError('this limiter has no policies: check takes an identifier and a preset')
+    const { limit, windowSeconds } = presetOf(second ?? 'DEFAULT')
+    // Sign-ins must not be unlimited because a server is down.
+    return this.#native.check(first, limit, windowSeconds, second === 'AUTH')
+  }
+
+  #checkPolicy(policy, identifier, options) {
+    const [limiter, { cost, limit, refundable = false }] = readCall(this, options, CHECK_OPTIONS)
+    if (typeof refundable !== 'boolean')
+      throw argumentError(`refundable must be a boolean, got ${describe(refundable)}`)
+    return limiter.#native.take(policy, identifier, cost, limit, refundable ? 'reserve' : 'take')
+  }
+
+  async peek(policy, identifier, options) {
+    const [limiter, { cost, limit }] = readCall(this, options, COST_OPTIONS)
+    return limiter.#native.take(policy, identifier, cost, limit, 'peek')
+  }
+
+  async penalize(policy, identifier, options) {
+    const [limiter, { cost, limit }] = readCall(this, options, COST_OPTIONS)
+    return limiter.#native.take(policy, identifier, cost, limit, 'drain')
+  }
+
+  async wait(policy, identifier, options) {
+    const { cost, limit, timeoutMs = DEFAULT_WAIT_MS, signal } = ownOptions(options, WAIT_OPTIONS)
+    assertMilliseconds(timeoutMs, 'timeoutMs', 0)
+    const limiter = signal === undefined ? this : readCall(this, { signal }, NO_OPTIONS)[0]
+    const native = this.#native
+    return waitForTurn({
+      reserve: (ms) => native.take(policy, identifier, cost, limit, 'wait', Math.min(ms, LONGEST_WAIT_MS)),
+      refund: (charge) => native.settle(policy, identifier, charge, 0),
+      timeoutMs,
+      limits: limitsOf(limiter),
+      owner: partsOf(this).made.owner,
+    })
+  }
+
+  async checkAll(checks, options) {
+    const [limiter] = readCall(this, options, NO_OPTIONS)
+    if (!Array.isArray(checks)) throw argumentError(`checks must be an array, got ${describe(checks)}`)
+    const fields = checks.flatMap((check, at) => {
+      const own = ownOptions(check, ONE_OF_ALL, `checks[${at}].`)
+      return ONE_OF_ALL.map((name) => own[name])
+    })
+    return limiter.#native.takeAll(fields)
+  }
+
+  async settle(policy, identifier, charge, actual, options) {
+    const [limiter] = readCall(this, options, NO_OPTIONS)
+    return limiter.#native.settle(policy, identifier, charge, actual)
+  }
+
+  refund(policy, identifier, charge, options) {
+    return this.settle(policy, identifier, charge, 0, options)
+  }
+
+  async block(policy, identifier, seconds, options) {
+    const [limiter] = readCall(this, options, NO_OPTIONS)
+    return limiter.#native.change(policy, identifier, 'block', seconds)
+  }
+
+  async unblock(policy, identifier, options) {
+    const [limiter] = readCall(this, options, NO_OPTIONS)
+    return limiter.#native.change(policy, identifier, 'unblock')
+  }
+
+  async reset(policy, identifier, options) {
+    const [limiter] = readCall(this, options, NO_OPTIONS)
+    return limiter.#native.change(policy, identifier, 'reset')
+  }
+
+  async override(policy, identifier, options) {
+    const [limiter, { limit, ttlSeconds }] = readCall(this, options, OVERRIDE_OPTIONS)
+    return limiter.#native.change(policy, identifier, 'override', ttlSeconds, limit)
+  }
+
+  async restore(policy, identifier, options) {
+    const [limiter] = readCall(this, options, NO_OPTIONS)
+    return limiter.#native.change(policy, identifier, 'restore')
   }
 
   headers(result, limit) {

@@ -17,27 +17,127 @@ export interface RateLimiterOptions {
    *   the limit says. Uses at most 16 MB, and removes the least recently used identifiers first. All limiters of one server share these
    *   counters.
    * - `'throw'` rejects.
+   *
+   * The preset `AUTH` counts within this process unless this option is set, so that attempts to sign in are limited without a server too.
    */
   onUnavailable?: 'allow' | 'deny' | 'local' | 'throw'
+}
+
+/** Options of a `RateLimiter` with policies. */
+export interface PolicyRateLimiterOptions<
+  Policies extends Readonly<Record<string, RateLimitPolicy>>,
+> extends RateLimiterOptions {
+  /** Limits by name. A name has up to 64 letters, digits, `-`, `_` and `.`. */
+  policies: Policies
+}
+
+/**
+ * A limit with a name.
+ *
+ * | `algorithm`        | what it admits                                                                                               |
+ * | ------------------ | ------------------------------------------------------------------------------------------------------------ |
+ * | `'gcra'`           | a token bucket: `burst` requests at once, and `limit` per `per` seconds in the long run, spread evenly. Any `per` seconds have fewer than `burst + limit` requests; with `strict`, at most `limit` |
+ * | `'sliding-window'` | at most `limit` requests in any `per` seconds; a request counts for up to a tenth of `per` longer             |
+ * | `'fixed-window'`   | `limit` requests in `per` seconds from the first one on; up to twice as many around the end of a window        |
+ * | `'calendar'`       | `limit` requests per `'hour'`, `'day'`, `'week'` (from Monday), `'month'` or `'year'` of `timeZone`           |
+ *
+ * The default is `'gcra'`, or `'calendar'` if `per` is a word. Each takes one atomic step and a small entry in the store, by the store's
+ * clock. Refused requests are not counted. Changing a policy keeps what was counted.
+ */
+export type RateLimitPolicy = GcraPolicy | WindowPolicy | CalendarPolicy
+
+/** What every policy has. */
+export interface PolicyBase {
+  /** How many requests are allowed: a whole number, 0 for none, or `Infinity` for all. */
+  limit: number
+  /** Whether what it refuses is allowed all the same, with `shadowDenied`, to see what a limit would do. Default `false`. */
+  shadow?: boolean
+}
+
+/** A token bucket, by the generic cell rate algorithm. */
+export interface GcraPolicy extends PolicyBase {
+  algorithm?: 'gcra' | 'token-bucket'
+  /** In how many seconds the limit is allowed. */
+  per: number
+  /** How many requests are allowed at once. Without it, `limit`, or half of it with `strict`. */
+  burst?: number
+  /** Whether `limit` includes the burst, so that no `per` seconds have more requests than that. Default `false`. */
+  strict?: boolean
+}
+
+/** A window. */
+export interface WindowPolicy extends PolicyBase {
+  algorithm: 'sliding-window' | 'fixed-window'
+  /** The length of the window, in seconds. */
+  per: number
+}
+
+/** A quota for a period of the calendar. */
+export interface CalendarPolicy extends PolicyBase {
+  algorithm?: 'calendar'
+  /** The period. */
+  per: 'hour' | 'day' | 'week' | 'month' | 'year'
+  /** An IANA time zone, such as `'Europe/Berlin'`. Without it, UTC. */
+  timeZone?: string
+}
+
+/** Options of a check under a policy. */
+export interface CheckOptions extends CallLimits {
+  /** How many requests it counts as: a whole number, 0 included. Default 1. */
+  cost?: number
+  /** A limit in place of that of the policy, for this call. A burst changes with it. */
+  limit?: number
+  /** Whether the result has a `charge`, with which it can be refunded or settled. Default `false`. */
+  refundable?: boolean
+}
+
+/** One check of `checkAll`. */
+export interface PolicyCheck<Name extends string> {
+  /** The name of the policy. */
+  policy: Name
+  /** Who is limited. */
+  identifier: string
+  /** How many requests it counts as. Default 1. */
+  cost?: number
+  /** A limit in place of that of the policy. */
+  limit?: number
+}
+
+/** The result of `checkAll`. */
+export interface CheckAllResult {
+  /** Whether all of them allowed it. */
+  allowed: boolean
+  /** The result of each check, in order. */
+  results: RateLimitResult[]
 }
 
 /** The result of a check. */
 export interface RateLimitResult {
   /** Whether the request is allowed. */
   allowed: boolean
-  /** How many more requests this window admits. */
+  /** How many requests are allowed; `Infinity` for all. */
+  limit: number
+  /** How many more requests are allowed now; `Infinity` for all. */
   remaining: number
-  /** When the window ends, in milliseconds since 1970. Always set for a refused request; missing for one that was allowed without counting. */
-  resetTime?: number
   /**
-   * How long to wait until a request may be allowed again, in milliseconds; 0 if this one was allowed. Measured by the store's clock,
-   * which may differ from this process's, so use it instead of `resetTime - Date.now()`.
+   * When all requests of the limit are allowed again, such as at the end of a window, in milliseconds since 1970. Always set for a refused
+   * request that can be allowed later; missing for one that was allowed without counting.
+   */
+  resetTime?: number
+  /** How long until then, in milliseconds by the store's clock. Without a counter, 0 if it was allowed, or how long to wait. */
+  resetMs: number
+  /**
+   * How long to wait until such a request may be allowed, in milliseconds; 0 if this one was allowed, `Infinity` if it never will be, as for
+   * a cost above the limit. Measured by the store's clock, which may differ from this process's, so use it instead of
+   * `resetTime - Date.now()`.
    */
   retryAfterMs: number
-  /** How many requests a window admits. */
-  limit: number
   /** What counted the request: the store, this process (`'local'`), or nothing (`'fallback'`). */
   source: 'store' | 'local' | 'fallback'
+  /** `true` if it exceeded the limit of a policy with `shadow`, which allows it without counting it. */
+  shadowDenied?: boolean
+  /** What `refund` and `settle` take, if the call was `refundable` and was charged. Keep it on the server. */
+  charge?: string
 }
 
 /** A limit: how many requests are allowed in which time. */
@@ -52,7 +152,7 @@ export interface RateLimit {
 export type RateLimitPreset = 'DEFAULT' | 'API' | 'AUTH' | 'STATIC'
 
 /**
- * Fixed-window rate limits: an integer with a ttl under `rate_limit:{identifier}`, incremented in one atomic step. Every method also
+ * Rate limits. Without policies, they are fixed windows: an integer with a ttl under `rate_limit:{identifier}`, incremented in one atomic step. Every method also
  * exists as a static one, on the default service.
  *
  * An `ip` is the address of the connection or, behind your own proxies, the entry of `X-Forwarded-For` that the outermost of them
@@ -107,9 +207,92 @@ export interface RateLimiter {
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for a `result` that is not the result of a check, or has an invalid number.
    */
   headers(
-    result: Omit<RateLimitResult, 'limit' | 'source'> & { limit?: number },
+    result: Omit<RateLimitResult, 'limit' | 'source' | 'resetMs'> & { limit?: number; resetMs?: number },
     limit?: number,
   ): Record<string, string>
+}
+
+/**
+ * A `RateLimiter` with policies. An identifier may be any string, also one that a client chose. What a policy knows about it is stored under
+ * `rate_limit:{rate_limit:<identifier>}:<policy>`.
+ *
+ * A policy that does not exist, and an invalid cost or limit, reject with `E_INVALID_ARGUMENT`.
+ *
+ * @example
+ * const limiter = new RateLimiter(redisService, {
+ *   policies: {
+ *     login: { algorithm: 'gcra', limit: 5, per: 300 },
+ *     daily: { limit: 1000, per: 'day', timeZone: 'Europe/Berlin' },
+ *   },
+ * })
+ * const { allowed, retryAfterMs } = await limiter.check('login', ip)
+ */
+export interface PolicyRateLimiter<Name extends string> extends Omit<RateLimiter, 'with' | 'check'> {
+  /** As for `RateLimiter`. */
+  with(limits: CallLimits): PolicyRateLimiter<Name>
+  /** Counts a request of an identifier if the policy allows it. */
+  check(policy: Name, identifier: string, options?: CheckOptions): Promise<RateLimitResult>
+  /** Returns what `check` would, and counts nothing. */
+  peek(policy: Name, identifier: string, options?: Omit<CheckOptions, 'refundable'>): Promise<RateLimitResult>
+  /**
+   * Checks several policies and identifiers in one step: all are counted, or none is. At most 32, each policy once per identifier.
+   *
+   * In a cluster, the policies of one identifier are checked in one step, but different identifiers are on different nodes. Then each
+   * decides on its own, and if one refuses, the others are refunded a round trip later. So no limit is exceeded; for that moment, others
+   * may be refused.
+   *
+   * @example
+   * const { allowed } = await limiter.checkAll([
+   *   { policy: 'login', identifier: ip },
+   *   { policy: 'login', identifier: email },
+   * ])
+   */
+  checkAll(checks: readonly PolicyCheck<Name>[], options?: CallLimits): Promise<CheckAllResult>
+  /**
+   * Waits until a request is allowed, for at most `timeoutMs` (30,000; up to a day). Under `'gcra'` it takes a turn at once, so waiting
+   * callers are allowed in order, each with two calls at most; if the turn would come later than `timeoutMs`, it is refused at once. Under the others it is asked again
+   * when a request may be allowed. A `signal` that aborts gives the turn back.
+   *
+   * @throws {CinnabarError} `E_ABORTED` if `signal` aborts.
+   */
+  wait(
+    policy: Name,
+    identifier: string,
+    options?: { cost?: number; limit?: number; timeoutMs?: number; signal?: AbortSignal },
+  ): Promise<RateLimitResult>
+  /** Counts requests without asking: `cost` (1), or as many as are left. Returns what is left. */
+  penalize(policy: Name, identifier: string, options?: Omit<CheckOptions, 'refundable'>): Promise<RateLimitResult>
+  /**
+   * Takes a charge back. Only what still counts is given back: nothing once its window has ended. Returns `false` if it was refunded or
+   * settled before, or is not a charge.
+   */
+  refund(policy: Name, identifier: string, charge: string, options?: CallLimits): Promise<boolean>
+  /**
+   * Replaces the cost of a charge by the actual one, once it is known, such as the tokens that a language model has used. A lower one is
+   * refunded as by `refund`; a higher one is counted even if it exceeds the limit, and delays what follows.
+   *
+   * @example
+   * const { allowed, charge } = await limiter.check('tokens', user, { cost: 1000, refundable: true })
+   * if (allowed) await limiter.settle('tokens', user, charge, (await complete(prompt)).usage.totalTokens)
+   */
+  settle(policy: Name, identifier: string, charge: string, actual: number, options?: CallLimits): Promise<boolean>
+  /** Refuses everything of an identifier for so many seconds. What was counted is kept. A shorter block does not shorten a longer one. */
+  block(policy: Name, identifier: string, seconds: number, options?: CallLimits): Promise<boolean>
+  /** Ends a block; returns whether there was one. */
+  unblock(policy: Name, identifier: string, options?: CallLimits): Promise<boolean>
+  /** Ends a block and forgets what was counted; returns whether there was either. An override stays. */
+  reset(policy: Name, identifier: string, options?: CallLimits): Promise<boolean>
+  /**
+   * Gives an identifier another limit (`Infinity` for none) for `ttlSeconds`, or until `restore` is called. It is stored with what was counted, so every process
+   * follows it at once and no check costs more.
+   */
+  override(
+    policy: Name,
+    identifier: string,
+    options: { limit: number; ttlSeconds?: number } & CallLimits,
+  ): Promise<boolean>
+  /** Ends an override; returns whether there was one. */
+  restore(policy: Name, identifier: string, options?: CallLimits): Promise<boolean>
 }
 
 /** Creates a `RateLimiter`; has each of its methods too, on the default service. */
@@ -120,6 +303,10 @@ export interface RateLimiterConstructor extends RateLimiter {
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, or if `service` is not a `RedisService`.
    * `E_INVALID_SETTINGS` for an invalid prefix, or one that overlaps with another.
    */
+  new <const Policies extends Readonly<Record<string, RateLimitPolicy>>>(
+    service: RedisService | undefined,
+    options: PolicyRateLimiterOptions<Policies>,
+  ): PolicyRateLimiter<keyof Policies & string>
   new (service?: RedisService, options?: RateLimiterOptions): RateLimiter
   readonly prototype: RateLimiter
   /** The predefined limits: `DEFAULT` 100 per minute, `API` 1000 per hour, `AUTH` 5 per 5 minutes, `STATIC` 1000 per minute. */

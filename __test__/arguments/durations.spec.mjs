@@ -3,7 +3,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { ApiCache, RealtimeDataManager, RedisService, SessionManager, healthCheck, healthHandler } from 'cinnabar'
+import {
+  ApiCache,
+  RateLimiter,
+  RealtimeDataManager,
+  RedisService,
+  SessionManager,
+  healthCheck,
+  healthHandler,
+} from 'cinnabar'
 
 import { assertTyped } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
@@ -27,6 +35,8 @@ const serve = (options) => new RedisService({ url: 'redis://127.0.0.1:1', ...opt
 const ms = (least, most, use) => ({ least, most, use })
 const whole = (least, most, use) => ({ least, most, use, isWhole: true })
 const seconds = (use) => ({ least: Number.MIN_VALUE, most: YEARS, says: [`above 0 and up to ${YEARS}`], use })
+
+const limiterOf = (service) => new RateLimiter(service, { policies: { p: { limit: 1, per: 60 } } })
 
 /** By the name in messages: its bounds, and a call that takes it. */
 const TIMES = (s) => ({
@@ -62,6 +72,13 @@ const TIMES = (s) => ({
   windowSeconds: seconds((v) => s.limiter.check(fresh(), { limit: 1, windowSeconds: v })),
   'checkRateLimit windowSeconds': seconds((v) => s.limiter.checkRateLimit(fresh(), 1, v)),
   'checkLimit window': seconds((v) => s.limiter.checkLimit(fresh(), 1, v)),
+  'policy per': seconds((v) => new RateLimiter(s, { policies: { p: { limit: 1, per: v } } })),
+  'block seconds': seconds((v) => limiterOf(s).block('p', fresh(), v)),
+  'override ttlSeconds': seconds((v) => limiterOf(s).override('p', fresh(), { limit: 1, ttlSeconds: v })),
+  'wait timeoutMs': {
+    ...ms(0, 2 ** 31, (v) => limiterOf(s).wait('p', fresh(), { timeoutMs: v })),
+    says: ['0 to 2^31'],
+  },
   'acquireLock ttlSeconds': seconds((v) => s.locks.acquireLock(fresh(), v)),
   'withLock ttlSeconds': seconds((v) => s.locks.withLock(fresh(), (_, { signal }) => signal.throwIfAborted(), v)),
   'extendLock ttlSeconds': seconds((v) => s.locks.extendLock('l', 'token', v)),
@@ -182,7 +199,7 @@ test('each time that an option of the types names is tried', () => {
   const named = [...declarations.matchAll(/^\s+(\w+(?:Ms|Seconds))\??: (?:number|undefined)/gm)].map(([, name]) => name)
   const known = [...Object.keys(TIMES(undefined)), ...Object.keys(CHECKS)].map((name) => name.split(/[ .]/).at(-1))
   // What calls return.
-  const results = ['retryAfterMs', 'retryInMs', 'uptimeSeconds']
+  const results = ['resetMs', 'retryAfterMs', 'retryInMs', 'uptimeSeconds']
   // option-bounds.spec.mjs tries those of the table of options.
   const tried = optionTable.map(({ path }) => path.split('.').at(-1))
   assert.ok(named.length > 30, String(named.length))

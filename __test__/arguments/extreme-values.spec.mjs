@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 
 import fc from 'fast-check'
 
-import { CinnabarError } from 'cinnabar'
+import { CinnabarError, RateLimiter } from 'cinnabar'
 
 import { assertTyped, rawClient, refuses } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
@@ -174,6 +174,26 @@ const queueOf = (service) => {
   return queues.get(service)
 }
 
+const policy = fc.oneof({ weight: 3, arbitrary: fc.constantFrom('p', 'q', 'r') }, { weight: 1, arbitrary: anything })
+const checkOptions = fc.oneof(
+  anything,
+  fc.dictionary(
+    fc.constantFrom('cost', 'limit', 'refundable', 'ttlSeconds', 'per', 'algorithm', 'burst', 'timeZone', '__proto__'),
+    anything,
+    { maxKeys: 3 },
+  ),
+)
+const limiters = new WeakMap()
+const limiterOf = (service) => {
+  const policies = {
+    p: { limit: 5, per: 60 },
+    q: { algorithm: 'sliding-window', limit: 5, per: 60 },
+    r: { limit: 5, per: 'day' },
+  }
+  if (!limiters.has(service)) limiters.set(service, new RateLimiter(service, { policies }))
+  return limiters.get(service)
+}
+
 /** Every public call, by what it takes. */
 const CALLS = {
   get: [(s, a) => s.get(a), anything],
@@ -273,6 +293,30 @@ const CALLS = {
   checkLimit: [(s, a, b, c) => s.limiter.checkLimit(a, b, c), anything, anything, anything],
   check: [(s, a, b) => s.limiter.check(a, b), anything, anything],
   resetRateLimit: [(s, a) => s.limiter.resetRateLimit(a), anything],
+  checkPolicy: [(s, a, b, o) => limiterOf(s).check(a, b, o), policy, anything, checkOptions],
+  peekPolicy: [(s, a, b, o) => limiterOf(s).peek(a, b, o), policy, anything, checkOptions],
+  penalize: [(s, a, b, o) => limiterOf(s).penalize(a, b, o), policy, anything, checkOptions],
+  waitForTurn: [
+    (s, a, b) => limiterOf(s).wait('q', a, { timeoutMs: 0, ...b }),
+    anything,
+    fc.record({ cost: anything }),
+  ],
+  checkAll: [
+    (s, a) => limiterOf(s).checkAll(a),
+    fc.oneof(
+      anything,
+      fc.array(fc.oneof(anything, fc.record({ policy, identifier: anything, cost: anything })), { maxLength: 3 }),
+    ),
+  ],
+  settle: [(s, a, b, c, d) => limiterOf(s).settle(a, b, c, d), policy, anything, anything, anything],
+  block: [(s, a, b, c) => limiterOf(s).block(a, b, c), policy, anything, anything],
+  override: [(s, a, b, o) => limiterOf(s).override(a, b, o), policy, anything, checkOptions],
+  restore: [(s, a, b) => limiterOf(s).restore(a, b), policy, anything],
+  makeLimiter: [
+    async (s, a, b) => new RateLimiter(s, { policies: { a, b } }),
+    fc.oneof(anything, checkOptions),
+    fc.oneof(anything, checkOptions),
+  ],
   acquireLock: [(s, a, b) => s.locks.acquireLock(a, b), anything, anything],
   releaseLock: [(s, a, b) => s.locks.releaseLock(a, b), anything, anything],
   extendLock: [(s, a, b, c) => s.locks.extendLock(a, b, c), anything, anything, anything],

@@ -56,6 +56,7 @@ const READERS = {
   createSession: (options) => new binding.Sessions(service, {}).create('u', {}, options),
   updateSession: (options) => new binding.Sessions(service, {}).update('s', {}, options),
   limiter: (options) => new binding.Limiter(service, options),
+  policy: (options) => new binding.Limiter(service, { policies: ['name', options] }),
   locks: (options) => new binding.Lock(service, options),
   rooms: (options) => new binding.Rooms(service, options),
   subscribe: (options) => service.subscribe('channel', options, undefined),
@@ -88,7 +89,8 @@ const DECLARED = {
   sessions: { types: ['SessionManagerOptions'], inLib: ['trustedOrigins'] },
   createSession: { types: ['CreateSessionOptions'] },
   updateSession: { types: ['UpdateSessionOptions'] },
-  limiter: { types: ['RateLimiterOptions'] },
+  limiter: { types: ['RateLimiterOptions', 'PolicyRateLimiterOptions'] },
+  policy: { types: ['PolicyBase', 'GcraPolicy', 'WindowPolicy', 'CalendarPolicy'] },
   locks: { types: ['DistributedLockOptions'] },
   rooms: { types: ['RealtimeDataManagerOptions'] },
   subscribe: { types: ['StreamOptions', 'SubscribeOptions'], inLib: ['onGap', 'onError'] },
@@ -115,6 +117,8 @@ const TYPES = {
   'true, false or an object': /\bboolean \| [A-Z]/,
   'false or an object': /\bfalse \| [A-Z]/,
   'a string or an object': /^$|\bstring \| [{A-Z]/,
+  "a number of seconds, 'hour', 'day', 'week', 'month' or 'year'":
+    /\bnumber\b.*'hour' \| 'day' \| 'week' \| 'month' \| 'year'/,
   'a number of milliseconds or an object': /\bnumber \| [A-Z]/,
 }
 /** Bounds beyond these are met by mistakes only, so comments need not state them. */
@@ -154,7 +158,12 @@ describe('types/ declares every option of the table, with its type, default and 
     test(types[0], () => {
       const options = optionTable.filter((option) => option.taker === taker)
       const isGroup = (path) => options.some((option) => option.path.startsWith(`${path}.`))
-      const declared = new Map(types.flatMap((type) => [...declaredOptions(type, isGroup)]))
+      const declared = new Map()
+      // Alternatives may declare the same option in different ways.
+      for (const [path, { type, doc }] of types.flatMap((type) => [...declaredOptions(type, isGroup)])) {
+        const other = declared.get(path)
+        declared.set(path, other ? { type: `${other.type} | ${type}`, doc: `${other.doc} ${doc}` } : { type, doc })
+      }
       assert.deepEqual([...declared.keys()].sort(), [...options.map(({ path }) => path), ...inLib].sort())
       for (const option of options) {
         const parent = option.path.slice(0, option.path.lastIndexOf('.'))

@@ -107,7 +107,28 @@ const CALLS = {
     with: NONE,
     headers: NONE,
     checkRateLimit: [takes((l, id) => l.checkRateLimit(id, 5, 60).then(({ allowed }) => allowed), true)],
-    check: [takes((l, id) => l.check(id).then(({ allowed }) => allowed), true)],
+    check: [
+      takes(
+        (l, id) =>
+          plainLimiters
+            .get(l)
+            .check(id)
+            .then(({ allowed }) => allowed),
+        true,
+      ),
+      takes((l, id) => l.check('p', id).then(({ allowed }) => allowed), true),
+    ],
+    peek: [takes((l, id) => l.peek('p', id).then(({ remaining }) => remaining), 5)],
+    penalize: [takes((l, id) => l.penalize('p', id).then(({ allowed }) => allowed), true)],
+    wait: [takes((l, id) => l.wait('p', id).then(({ allowed }) => allowed), true)],
+    checkAll: [takes((l, id) => l.checkAll([{ policy: 'p', identifier: id }]).then(({ allowed }) => allowed), true)],
+    settle: [takes((l, id) => l.settle('p', id, id, 1), false), takes((l, id) => l.settle('p', 'id', id, 1), false)],
+    refund: [takes((l, id) => l.refund('p', id, id), false)],
+    block: [takes((l, id) => l.block('other', id, 1), true)],
+    unblock: [takes((l, id) => l.unblock('p', id), false)],
+    reset: [takes((l, id) => l.reset('p', id), false)],
+    override: [takes((l, id) => l.override('other', id, { limit: 5, ttlSeconds: 60 }), true)],
+    restore: [takes((l, id) => l.restore('p', id), false)],
     checkLimit: [takes((l, id) => l.checkLimit(id, 5, 60), true)],
     resetRateLimit: [takes((l, id) => l.resetRateLimit(id), 0)],
     keyForRoute: [
@@ -231,10 +252,18 @@ const assertHidden = (error, id) => {
   assert.equal(error.key, undefined)
 }
 
+const plainLimiters = new WeakMap()
+const limiterOf = (service) => {
+  const p = { limit: 5, per: 60 }
+  const limiter = new RateLimiter(service, { policies: { p, other: p } })
+  plainLimiters.set(limiter, service.limiter)
+  return limiter
+}
+
 const featuresOf = (service) => ({
   SessionManager: service.sessions,
   ApiCache: service.cache,
-  RateLimiter: service.limiter,
+  RateLimiter: limiterOf(service),
   DistributedLock: service.locks,
   RealtimeDataManager: service.rooms,
   JobQueue: service.queue('strangers'),

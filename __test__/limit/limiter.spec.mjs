@@ -178,6 +178,11 @@ for (const engine of engines) {
         assert.equal(response.headers.get('x-ratelimit-remaining'), '0')
         assert.throws(() => RateLimiter.headers(undefined), { code: 'E_INVALID_ARGUMENT' })
         assert.deepEqual(RateLimiter.headers({ allowed: true, remaining: 3 }), { 'X-RateLimit-Remaining': '3' })
+        assert.deepEqual(RateLimiter.headers({ allowed: true, remaining: Infinity, limit: Infinity }), {})
+        assert.deepEqual(RateLimiter.headers({ allowed: false, remaining: 0, limit: 0, retryAfterMs: Infinity }), {
+          'X-RateLimit-Limit': '0',
+          'X-RateLimit-Remaining': '0',
+        })
         for (const [result, limit] of [
           [{ allowed: true }, 9],
           [{ allowed: true, remaining: '3' }, 9],
@@ -186,7 +191,7 @@ for (const engine of engines) {
           [{ allowed: true, remaining: 3, limit: null }],
           [{ allowed: false, remaining: 0, resetTime: NaN }, 9],
           [{ allowed: false, remaining: 0, resetTime: '5' }, 9],
-          [{ allowed: false, remaining: 0, retryAfterMs: Infinity }, 9],
+          [{ allowed: false, remaining: 0, retryAfterMs: -Infinity }, 9],
         ]) {
           assert.throws(() => RateLimiter.headers(result, limit), { code: 'E_INVALID_ARGUMENT' })
         }
@@ -302,6 +307,15 @@ describe('the limiter without its server', () => {
     assert.deepEqual([open.allowed, open.remaining, open.limit, open.source], [true, 7, 7, 'fallback'])
     const allow = await new RateLimiter(service, { onUnavailable: 'allow' }).checkLimit('user', 7, 60)
     assert.equal(allow, true)
+    const auth = []
+    for (let i = 0; i < 6; i++) auth.push(await new RateLimiter(service).check('user', 'AUTH'))
+    assert.deepEqual(
+      auth.map(({ allowed, source }) => [allowed, source]),
+      [...Array(5).fill([true, 'local']), [false, 'local']],
+      'attempts to sign in are counted here',
+    )
+    const lenient = new RateLimiter(service, { onUnavailable: 'allow' })
+    for (let i = 0; i < 6; i++) assert.equal((await lenient.check('other', 'AUTH')).source, 'fallback')
     const deny = new RateLimiter(service, { onUnavailable: 'deny' })
     const refused = await deny.checkRateLimit('user', 7, 60)
     assert.deepEqual([refused.allowed, refused.remaining, refused.source], [false, 0, 'fallback'])

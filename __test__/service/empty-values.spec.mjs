@@ -18,6 +18,21 @@ const load = () => ({ userId: 'u' })
 const image = { size: 1, type: 'image/png', hash: 'x' }
 const member = { score: 1, value: 'a' }
 
+/** Methods of limiters with policies, which limit/unavailable.spec.mjs calls without a server. */
+const OF_POLICIES = [
+  'peek',
+  'penalize',
+  'wait',
+  'checkAll',
+  'settle',
+  'refund',
+  'block',
+  'unblock',
+  'reset',
+  'override',
+  'restore',
+]
+
 const EMPTY = {
   service: {
     connect: [[], REJECTS],
@@ -186,6 +201,7 @@ const EMPTY = {
     resetRateLimit: [['id'], 0],
     headers: RESULTS,
     keyForRoute: RESULTS,
+    ...Object.fromEntries(OF_POLICIES.map((method) => [method, RESULTS])),
     with: RESULTS,
   },
   locks: {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 
-import { SessionManager } from 'cinnabar'
+import { RateLimiter, SessionManager } from 'cinnabar'
 import { secondaryStorage } from 'cinnabar/better-auth'
 import { CinnabarStore } from 'cinnabar/express-session'
 
@@ -148,11 +148,38 @@ async function cache({ cache }) {
   assert.equal(await cache.invalidateImage('a.png'), 1)
 }
 
-async function limiter({ limiter }) {
+async function limiter(service) {
+  const { limiter } = service
   assert.equal((await limiter.checkRateLimit('ann', 1, 60)).allowed, true)
   assert.equal((await limiter.checkRateLimit('ann', 1, 60)).allowed, false)
   assert.equal(await limiter.resetRateLimit('ann'), 1)
   assert.equal((await limiter.check(limiter.keyForRoute('127.0.0.1', '/login'), 'AUTH')).allowed, true)
+  await policies(service)
+}
+
+async function policies(service) {
+  const limiter = new RateLimiter(service, {
+    policies: {
+      gcra: { limit: 5, per: 60 },
+      sliding: { algorithm: 'sliding-window', limit: 5, per: 60 },
+      fixed: { algorithm: 'fixed-window', limit: 5, per: 60 },
+      daily: { limit: 5, per: 'day' },
+    },
+  })
+  for (const policy of ['gcra', 'sliding', 'fixed', 'daily']) {
+    const { charge } = await limiter.check(policy, 'ann', { cost: 2, refundable: true })
+    assert.equal(await limiter.settle(policy, 'ann', charge, 1), true)
+    assert.equal((await limiter.peek(policy, 'ann')).remaining, 4)
+    assert.equal(await limiter.override(policy, 'ann', { limit: 9, ttlSeconds: 60 }), true)
+    assert.equal((await limiter.penalize(policy, 'ann', { cost: 99 })).remaining, 0)
+    assert.equal(await limiter.restore(policy, 'ann'), true)
+    assert.equal(await limiter.block(policy, 'ann', 60), true)
+    assert.equal(await limiter.unblock(policy, 'ann'), true)
+    assert.equal(await limiter.reset(policy, 'ann'), true)
+    assert.equal((await limiter.wait(policy, 'ann')).allowed, true)
+  }
+  const checks = ['gcra', 'daily'].map((policy) => ({ policy, identifier: 'bea' }))
+  assert.equal((await limiter.checkAll(checks)).allowed, true)
 }
 
 async function locks({ locks }) {

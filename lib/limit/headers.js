@@ -15,11 +15,12 @@ function limitHeaders(checked, given) {
   const headers = {}
   if (limit !== undefined) {
     assertNumber(limit, 'limit')
-    headers['X-RateLimit-Limit'] = String(limit)
+    if (limit !== Infinity) headers['X-RateLimit-Limit'] = String(limit)
   }
-  headers['X-RateLimit-Remaining'] = String(remaining)
+  if (remaining !== Infinity) headers['X-RateLimit-Remaining'] = String(remaining)
   if (Number.isFinite(result.resetTime)) headers['X-RateLimit-Reset'] = String(Math.ceil(result.resetTime / 1000))
-  if (!result.allowed) {
+  // Never is no time to come back.
+  if (!result.allowed && waitOf(result) !== Infinity) {
     // Whole seconds, rounded up, at least one, so that a client that waits this long is not too early.
     headers['Retry-After'] = String(Math.max(1, Math.ceil(waitOf(result) / 1000)))
   }
@@ -36,12 +37,13 @@ function readable(checked) {
 }
 
 function assertNumber(value, name) {
-  if (!Number.isFinite(value)) throw argumentError(`${name} must be a number, got ${describe(value)}`)
+  if (Number.isFinite(value) || value === Infinity) return
+  throw argumentError(`${name} must be a number, got ${describe(value)}`)
 }
 
 // Prefers the time computed by the store, whose clock may differ from ours. Only a result built by hand may lack it.
 function waitOf({ retryAfterMs, resetTime }) {
-  return Number.isFinite(retryAfterMs) ? retryAfterMs : (resetTime ?? 0) - Date.now()
+  return retryAfterMs != null ? retryAfterMs : (resetTime ?? 0) - Date.now()
 }
 
 module.exports = { limitHeaders }

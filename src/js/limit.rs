@@ -1,47 +1,31 @@
 //! The native class behind `RateLimiter`.
 
+mod options;
+
 use std::sync::Arc;
 
 use cinnabar_core::{
-    features::limit::{self, LimitResult, OnUnavailable},
-    keys,
+    features::limit::{self, Change, Check, How, LimitResult, OnUnavailable, Results},
     output::Output,
 };
-use cinnabar_port::{Call, error::Result};
+use cinnabar_port::{
+    Call,
+    error::{Error, Result},
+};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
     node_api::{Js, RawValue},
-    operation::Operation,
+    operation::{Empty, Operation},
     option_reader::OptionReader,
     sensitive_keys,
     service::Service,
     service_core::ServiceCore,
 };
 
-/// The option `onUnavailable`.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Policy {
-    /// Allow the request.
-    Allow,
-    /// Refuse the request.
-    Deny,
-    /// Count in this process.
-    Local,
-    /// Reject with an error.
-    Throw,
-}
-
-impl OptionReader<'_> {
-    /// Returns the prefix of the keys of a limiter, and what it does without a server.
-    pub fn limiter(self) -> Result<(Option<String>, Policy)> {
-        let policies =
-            [("allow", Policy::Allow), ("deny", Policy::Deny), ("local", Policy::Local), ("throw", Policy::Throw)];
-        let prefix = self.text(c"prefix", Some(keys::LIMITS))?;
-        Ok((prefix, self.word_or(c"onUnavailable", policies, Policy::Allow)?))
-    }
-}
+/// The longest wait for a turn, in milliseconds.
+const LONGEST_WAIT_MS: u64 = 86_400_000;
 
 /// A rate limiter of one service.
 #[napi]
@@ -52,20 +36,20 @@ pub struct Limiter {
 
 #[napi]
 impl Limiter {
-    /// Takes `{ prefix, onUnavailable }`.
+    /// Takes `{ prefix, onUnavailable, policies }`, where `policies` is a list of names and policies in turn.
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
         let read = || -> Result<limit::Limiter> {
-            let (prefix, policy) = OptionReader::of(js, options.raw()).limiter()?;
-            let on_unavailable = match policy {
-                Policy::Allow => OnUnavailable::Allow,
-                Policy::Deny => OnUnavailable::Deny,
-                Policy::Local => OnUnavailable::Local(service.core.local_store()),
-                Policy::Throw => OnUnavailable::Throw,
-            };
-            let hidden = prefix.clone();
-            let limiter = limit::Limiter::new(limit::Options { prefix, on_unavailable })?;
+            let options = OptionReader::of(js, options.raw()).limiter()?;
+            let hidden = options.prefix.clone();
+            let limiter = limit::Limiter::new(limit::Options {
+                prefix: options.prefix,
+                on_unavailable: options.on_unavailable,
+                database: service.core.settings().database,
+                policies: options.policies,
+                local: service.core.local_store(),
+            })?;
             hidden.iter().for_each(|prefix| sensitive_keys::register(prefix));
             Ok(limiter)
         };
@@ -79,13 +63,14 @@ impl Limiter {
         Ok(Self { core: self.core.within(&env, limits.raw())?, limiter: self.limiter.clone() })
     }
 
-    /// Counts a hit: `{ allowed, remaining, resetTime, retryAfterMs, limit, source }`.
+    /// Counts a hit of a fixed window. `locally` counts in this process while the store is unavailable, unless the limiter has its own rule.
     #[napi]
-    pub fn check(&self, env: Env, id: Unknown, limit: Unknown, window: Unknown) -> RawValue {
+    pub fn check(&self, env: Env, id: Unknown, limit: Unknown, window: Unknown, locally: Option<bool>) -> RawValue {
         self.core.submit_output(env, operation("RATE LIMIT"), |js| {
             let (limit, window) = (js.any_number(limit.raw(), "limit")?, js.any_number(window.raw(), "windowSeconds")?);
             let (limiter, id) = (self.limiter.clone(), js.any_text(id.raw(), "identifier")?);
-            Ok(Call::deferred(move || Ok(limiter.check(&id, limit, window)?.map(output))))
+            let otherwise = if locally == Some(true) { OnUnavailable::Local } else { OnUnavailable::Allow };
+            Ok(Call::deferred(move || Ok(limiter.check(&id, limit, window, otherwise)?.map(output))))
         })
     }
 
@@ -98,12 +83,111 @@ impl Limiter {
         })
     }
 
-    /// Deletes the hits; returns how many keys were deleted.
+    /// Deletes the hits of a fixed window; returns how many keys were deleted.
     #[napi]
     pub fn reset(&self, env: Env, id: Unknown) -> RawValue {
-        let operation = self.core.operation("RESET RATE LIMIT", super::operation::Empty::Zero);
+        let operation = self.core.operation("RESET RATE LIMIT", Empty::Zero);
         self.core.submit(env, operation, |js| Ok(self.limiter.reset(&js.any_text(id.raw(), "identifier")?)))
     }
+
+    /// Checks hits under a policy. `how` is `take`, `reserve`, `peek` or `drain`; with `ahead`, so many milliseconds may be reserved.
+    #[napi]
+    #[allow(clippy::too_many_arguments, reason = "an object would cost more than it explains")]
+    pub fn take(
+        &self,
+        env: Env,
+        policy: Unknown,
+        id: Unknown,
+        cost: Unknown,
+        limit: Unknown,
+        how: String,
+        ahead: Unknown,
+    ) -> RawValue {
+        self.core.submit_output(env, operation("RATE LIMIT"), |js| {
+            let check = check(js, policy, id, cost, limit)?;
+            let how = match how.as_str() {
+                "take" => How::Take,
+                "reserve" => How::Reserve,
+                "drain" => How::Drain,
+                "wait" => How::ReserveWithin(js.whole_within(ahead.raw(), "timeoutMs", 0..=LONGEST_WAIT_MS)? * 1000),
+                _ => How::Peek,
+            };
+            let limiter = self.limiter.clone();
+            limiter.has_policy(&check.policy)?;
+            Ok(Call::deferred(move || Ok(limiter.take(&check, how)?.map(output))))
+        })
+    }
+
+    /// Checks hits under several policies, given as policy, identifier, cost and limit in turn: `{ allowed, results }`.
+    #[napi]
+    pub fn take_all(&self, env: Env, checks: Unknown) -> RawValue {
+        self.core.submit_output(env, operation("RATE LIMIT"), |js| {
+            let fields = js.elements(checks.raw(), "checks")?;
+            let read = |(at, fields): (usize, &[_])| {
+                let [policy, id, cost, limit] = *fields else { return Err(Error::argument("checks must be complete")) };
+                let named = |name: &str| format!("checks[{at}].{name}");
+                Ok(Check {
+                    policy: js.text(policy, &named("policy"))?,
+                    id: js.any_text(id, &named("identifier"))?,
+                    cost: optional_number(js, cost, &named("cost"))?.unwrap_or(1.0),
+                    limit: optional_number(js, limit, &named("limit"))?,
+                })
+            };
+            let checks = fields.chunks(4).enumerate().map(read).collect::<Result<Vec<_>>>()?;
+            Ok(self.limiter.take_all(&checks)?.map(output_of_all))
+        })
+    }
+
+    /// Replaces the hits of a charge; returns whether that was done.
+    #[napi]
+    pub fn settle(&self, env: Env, policy: Unknown, id: Unknown, charge: Unknown, actual: Unknown) -> RawValue {
+        self.core.submit(env, operation("SETTLE RATE LIMIT"), |js| {
+            let (policy, id) = (js.text(policy.raw(), "policy")?, js.any_text(id.raw(), "identifier")?);
+            let (charge, actual) = (js.any_text(charge.raw(), "charge")?, js.any_number(actual.raw(), "actual")?);
+            self.limiter.settle(&policy, &id, &charge, actual)
+        })
+    }
+
+    /// Changes what a policy knows about an identifier; returns whether there was something to change.
+    #[napi]
+    #[allow(clippy::too_many_arguments, reason = "an object would cost more than it explains")]
+    pub fn change(
+        &self,
+        env: Env,
+        policy: Unknown,
+        id: Unknown,
+        what: String,
+        seconds: Unknown,
+        limit: Unknown,
+    ) -> RawValue {
+        self.core.submit(env, operation("CHANGE RATE LIMIT"), |js| {
+            let (policy, id) = (js.text(policy.raw(), "policy")?, js.any_text(id.raw(), "identifier")?);
+            let change = match what.as_str() {
+                "block" => Change::Block(js.any_number(seconds.raw(), "seconds")?),
+                "unblock" => Change::Unblock,
+                "reset" => Change::Reset,
+                "override" => Change::Override {
+                    limit: js.any_number(limit.raw(), "limit")?,
+                    seconds: optional_number(js, seconds.raw(), "ttlSeconds")?,
+                },
+                _ => Change::Restore,
+            };
+            self.limiter.change(&policy, &id, change)
+        })
+    }
+}
+
+fn check(js: Js, policy: Unknown, id: Unknown, cost: Unknown, limit: Unknown) -> Result<Check> {
+    Ok(Check {
+        policy: js.text(policy.raw(), "policy")?,
+        id: js.any_text(id.raw(), "identifier")?,
+        cost: optional_number(js, cost.raw(), "cost")?.unwrap_or(1.0),
+        limit: optional_number(js, limit.raw(), "limit")?,
+    })
+}
+
+fn optional_number(js: Js, value: super::node_api::Value, name: &str) -> Result<Option<f64>> {
+    if js.is_nothing(value) { Ok(None) } else { js.any_number(value, name).map(Some) }
 }
 
 /// Returns an operation without an empty value, because the limiter has an option of its own for the case without a server.
@@ -111,18 +195,16 @@ fn operation(name: &'static str) -> Operation {
     Operation { name, empty: None }
 }
 
-fn output(checked: LimitResult) -> Output {
-    // If the store did not count, the time is estimated with this process's clock.
-    let estimate = || unix_ms() + checked.retry_after_ms;
-    let reset_ms = checked.reset_ms.or_else(|| (!checked.allowed).then(estimate));
-    Output::RateLimit {
-        allowed: checked.allowed,
-        remaining: checked.remaining,
-        reset_ms,
-        retry_after_ms: checked.retry_after_ms,
-        limit: checked.limit,
-        source: checked.source,
-    }
+fn output(result: LimitResult) -> Output {
+    // If nothing was counted, the time is estimated with this process's clock.
+    let estimate = || result.retry_after_ms.map(|wait| unix_ms() + wait);
+    let reset_ms = result.reset_ms.or_else(|| if result.allowed { None } else { estimate() });
+    Output::RateLimit(Box::new(LimitResult { reset_ms, ..result }))
+}
+
+fn output_of_all(results: Results) -> Output {
+    let each = results.each.into_iter().map(output).collect();
+    Output::Object(vec![Output::field("allowed", results.allowed), ("results".into(), Output::List(each))])
 }
 
 fn unix_ms() -> i64 {

@@ -7,7 +7,7 @@ use napi_derive::napi;
 use super::option_reader::{Row, rows};
 
 /// The options by the class or method that takes them.
-fn table() -> [(&'static str, Vec<Row>); 14] {
+fn table() -> [(&'static str, Vec<Row>); 15] {
     [
         ("service", rows(|options| options.service())),
         ("cache", rows(|options| options.cache())),
@@ -16,6 +16,7 @@ fn table() -> [(&'static str, Vec<Row>); 14] {
         ("createSession", rows(|options| options.create_session())),
         ("updateSession", rows(|options| options.update_session())),
         ("limiter", rows(|options| options.limiter())),
+        ("policy", rows(|options| options.policy(String::new()))),
         ("locks", rows(|options| options.locks())),
         ("rooms", rows(|options| options.rooms())),
         ("subscribe", rows(|options| options.subscribe())),

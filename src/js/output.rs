@@ -49,15 +49,23 @@ pub fn build(output: Output, js: Js, functions: &JsFunctions) -> Result<Value> {
             }
             object
         }
-        Output::RateLimit { allowed, remaining, reset_ms, retry_after_ms, limit, source } => {
-            let reset = reset_ms.map_or_else(|| js.undefined(), |reset| js.number(reset as f64));
+        Output::RateLimit(result) => {
+            let number = |number: Option<f64>| js.number(number.unwrap_or(f64::INFINITY));
+            let reset = result.reset_ms.map_or_else(|| js.undefined(), |reset| js.number(reset as f64));
+            let charge = match &result.charge {
+                Some(charge) => js.string(charge.as_bytes())?,
+                None => js.undefined(),
+            };
             let args = [
-                js.boolean(allowed),
-                js.number(remaining as f64),
+                js.boolean(result.allowed),
+                number(result.limit.map(|limit| limit as f64)),
+                number(result.remaining.map(|remaining| remaining as f64)),
                 reset,
-                js.number(retry_after_ms as f64),
-                js.number(limit as f64),
-                js.number(f64::from(source as u8)),
+                js.number(result.reset_after_ms as f64),
+                number(result.retry_after_ms.map(|wait| wait as f64)),
+                js.number(f64::from(result.source as u8)),
+                js.boolean(result.shadow_denied),
+                charge,
             ];
             js.call(js.reference_value(&functions.checked), &args)
                 .map_err(|_| Error::new(Kind::Internal, "the rate-limit result could not be built"))?

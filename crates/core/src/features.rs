@@ -12,6 +12,7 @@ pub mod raw;
 pub mod room;
 pub mod session;
 mod takeover;
+mod time_zone;
 mod ttl;
 
 pub use takeover::Takeover;

@@ -190,6 +190,21 @@ pub fn limit(prefix: &Prefix, id: &str) -> Bytes {
     [&prefix.0, &*lenient(id)].concat().into()
 }
 
+/// Returns the key of what a policy knows of the identifier whose counter has this key. All policies of an identifier share a slot.
+pub fn limit_entry(prefix: &Prefix, counter: &[u8], policy: &str) -> Bytes {
+    companion_of(prefix, counter, policy)
+}
+
+/// Returns the key that marks a charge under a policy as settled.
+pub fn settled_charge(prefix: &Prefix, counter: &[u8], policy: &str, charge: &str) -> Bytes {
+    companion_of(prefix, counter, &format!("{policy}:settled:{charge}"))
+}
+
+/// Returns the channel on which keys of limits are published that may allow more than before.
+pub fn limit_changes(prefix: &Prefix, database: u8) -> Bytes {
+    companion_of(prefix, prefix.whole("rate_limit"), &format!("{}changes", in_database(database)))
+}
+
 /// Whether `identifier` and `raw` accept this id.
 pub fn is_id(text: &str) -> bool {
     check("id", text).is_ok()

@@ -31,6 +31,31 @@ pub enum Source {
     Fallback = 2,
 }
 
+/// The result of a check of a rate limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitResult {
+    /// Whether it is allowed.
+    pub allowed: bool,
+    /// Whether it is allowed only because the policy is a shadow: it exceeded the limit, and was not charged.
+    pub shadow_denied: bool,
+    /// The limit; `None` if everything is allowed.
+    pub limit: Option<u64>,
+    /// How many more hits are allowed now; `None` if all are.
+    pub remaining: Option<u64>,
+    /// When all hits of the limit are allowed again, in milliseconds since 1970 by the clock of the counter, if it is known.
+    pub reset_ms: Option<i64>,
+    /// How long until then, in milliseconds; without a counter, how long a rejected client has to wait.
+    pub reset_after_ms: i64,
+    /// How long until such a hit can be allowed, in milliseconds by the clock of the counter; 0 if this one was. `None` if it never can.
+    pub retry_after_ms: Option<i64>,
+    /// When it was checked, in microseconds since 1970 by the clock of the counter, if it is known.
+    pub now_us: Option<i64>,
+    /// The counter that produced this.
+    pub source: Source,
+    /// What to settle the charge with, if that was asked for.
+    pub charge: Option<String>,
+}
+
 /// What a promise resolves with.
 #[derive(Debug, Clone)]
 pub enum Output {
@@ -56,21 +81,8 @@ pub enum Output {
     Object(Vec<(Cow<'static, str>, Output)>),
     /// An object without a prototype, since its field names come from a store.
     Record(Vec<(String, Output)>),
-    /// A rate-limit result. Built by a single call of a JavaScript function, because it is frequent.
-    RateLimit {
-        /// Whether the hit was within the limit.
-        allowed: bool,
-        /// How many more hits would be within it.
-        remaining: u64,
-        /// End of the window in epoch milliseconds.
-        reset_ms: Option<i64>,
-        /// How long until a hit can be allowed again, in milliseconds; 0 if this one was.
-        retry_after_ms: i64,
-        /// The limit.
-        limit: u64,
-        /// The counter that produced it.
-        source: Source,
-    },
+    /// The result of a rate limit. Built by a single call of a JavaScript function, because it is frequent.
+    RateLimit(Box<LimitResult>),
     /// An error as a value, as in the result of `multi().exec()`.
     Failure(Error),
 }

@@ -13,6 +13,8 @@ mod commands;
 mod feature_scripts;
 #[path = "engines/key_positions.rs"]
 mod key_positions;
+#[path = "engines/limit_scripts.rs"]
+mod limit_scripts;
 #[path = "engines/lua.rs"]
 mod lua;
 #[path = "engines/pair.rs"]

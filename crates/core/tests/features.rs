@@ -8,6 +8,12 @@ mod both;
 mod caches;
 #[path = "support/clock.rs"]
 mod clock;
+#[path = "features/limit_model.rs"]
+mod limit_model;
+#[path = "features/limit_policies.rs"]
+mod limit_policies;
+#[path = "features/limit_simulation.rs"]
+mod limit_simulation;
 #[path = "features/limits.rs"]
 mod limits;
 #[path = "features/locks.rs"]

@@ -1,6 +1,38 @@
-//! Rate limits with fixed windows: an integer with a ttl for each counter.
+//! Rate limits. The documented one is a fixed window, an integer with a ttl; others are policies, by name.
 
-use std::{sync::Arc, time::Duration};
+/// Declares a script with the Lua of all algorithms.
+macro_rules! policy_script {
+    ($name:ident = $file:literal, keys: $keys:literal, args: $args:literal $(, is: [$($is:ident),+])?) => {
+        cinnabar_port::script!(
+            $name = $file, keys: $keys, args: $args
+            $(, is: [$($is),+])?,
+            with: [
+                "clock.lua",
+                "limit/bucket_level.lua",
+                "limit/bucket.lua",
+                "limit/fixed.lua",
+                "limit/sliding_slices.lua",
+                "limit/sliding.lua",
+                "limit/calendar.lua",
+                "limit/policy.lua",
+                "limit/entry.lua",
+            ]
+        );
+    };
+}
+
+mod calendar;
+mod charge;
+mod manage;
+mod policy;
+mod result;
+mod subject;
+mod take;
+mod take_all;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use cinnabar_port::{
@@ -16,60 +48,57 @@ use crate::{
     store::LocalStore,
 };
 
+pub use self::{
+    calendar::Period,
+    manage::Change,
+    policy::{Algorithm, Policy, PolicyOptions},
+    result::Results,
+    take::{Check, How},
+};
+pub use crate::output::{LimitResult, Source};
+
 script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2, with: ["clock.lua"]);
+script!(RESET = "limit/reset.lua", keys: 1, args: 1);
 
 /// 2^53: up to here, all whole numbers are exact in JavaScript and in Lua.
 const MAX_LIMIT: f64 = 9_007_199_254_740_992.0;
 
-pub use crate::output::Source;
-
 /// The result of a check while the server is unavailable or out of memory.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnUnavailable {
     /// Allowed, so that a limiter that is down does not take the service down.
-    #[default]
     Allow,
     /// Rejected.
     Deny,
     /// Counted by this process alone, from 0. Each process then allows up to the limit.
-    Local(Arc<LocalStore>),
+    Local,
     /// The error.
     Throw,
 }
 
-/// The result of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LimitResult {
-    /// Whether it was within the limit.
-    pub allowed: bool,
-    /// How many more hits this window allows.
-    pub remaining: u64,
-    /// The end of the window in milliseconds since 1970, if it is known.
-    pub reset_ms: Option<i64>,
-    /// How long until a hit can be allowed again, in milliseconds by the clock of the counter; 0 if this one was.
-    pub retry_after_ms: i64,
-    /// The limit.
-    pub limit: u64,
-    /// The length of a window.
-    pub window: Duration,
-    /// The counter that produced this.
-    pub source: Source,
-}
-
 /// Options of a limiter.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 pub struct Options {
     /// The prefix of its keys. Default `rate_limit:`.
     pub prefix: Option<String>,
-    /// The result of a check while the server is unavailable. Default `Allow`.
-    pub on_unavailable: OnUnavailable,
+    /// The result of a check while the server is unavailable, unless the check says otherwise.
+    pub on_unavailable: Option<OnUnavailable>,
+    /// The number of the database, for the names of channels.
+    pub database: u8,
+    /// Its policies.
+    pub policies: Vec<Policy>,
+    /// Counts while the server is unavailable.
+    pub local: Arc<LocalStore>,
 }
 
 /// A rate limiter.
 #[derive(Debug)]
 pub struct Limiter {
     prefix: Prefix,
-    on_unavailable: OnUnavailable,
+    on_unavailable: Option<OnUnavailable>,
+    database: u8,
+    policies: HashMap<String, Arc<Policy>>,
+    local: Arc<LocalStore>,
 }
 
 impl Limiter {
@@ -78,17 +107,26 @@ impl Limiter {
     /// # Errors
     /// `E_INVALID_SETTINGS` for an invalid prefix.
     pub fn new(options: Options) -> Result<Self> {
-        let prefix = Prefix::new(options.prefix.as_deref().unwrap_or(keys::LIMITS))?;
-        Ok(Self { prefix, on_unavailable: options.on_unavailable })
+        let Options { prefix, on_unavailable, database, policies, local } = options;
+        let prefix = Prefix::new(prefix.as_deref().unwrap_or(keys::LIMITS))?;
+        let policies = policies.into_iter().map(|policy| (policy.name().to_owned(), Arc::new(policy))).collect();
+        Ok(Self { prefix, on_unavailable, database, policies, local })
     }
 
-    /// Counts a hit of `id`, of which a window allows `limit`. A window starts with its first hit.
+    /// Counts a hit of `id`, of which a window allows `limit`. A window starts with its first hit. `otherwise` is the result while the
+    /// server is unavailable, unless an option of the limiter says something else.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` unless the limit is a whole number from 1 to 2^53 and the window a positive number of seconds.
     /// The server's own error if the key holds another type.
-    pub fn check(&self, id: &str, limit: f64, window_seconds: f64) -> Result<Call<LimitResult>> {
-        self.count(self.key(id), limit, window_seconds)
+    pub fn check(
+        &self,
+        id: &str,
+        limit: f64,
+        window_seconds: f64,
+        otherwise: OnUnavailable,
+    ) -> Result<Call<LimitResult>> {
+        self.count(self.key(id), limit, window_seconds, otherwise)
     }
 
     /// The same for a key exactly as given.
@@ -96,16 +134,16 @@ impl Limiter {
     /// # Errors
     /// As for `check`.
     pub fn check_key(&self, key: &str, limit: f64, window_seconds: f64) -> Result<Call<bool>> {
-        Ok(self.count(keys::verbatim(key), limit, window_seconds)?.map(|checked| checked.allowed))
+        let counted = self.count(keys::verbatim(key), limit, window_seconds, OnUnavailable::Allow)?;
+        Ok(counted.map(|checked| checked.allowed))
     }
 
     /// Resets the counter of `id`. Returns how many keys were deleted.
     pub fn reset(&self, id: &str) -> Call<i64> {
-        let request = Request::keyed("DEL", [self.key(id)]);
-        let OnUnavailable::Local(local) = &self.on_unavailable else { return Call::new(request, Reply::int) };
+        let request = Request::script(&RESET, [self.key(id), self.changes_channel()]).idempotent();
         // The local counter is reset in any case, because it applies while the server is unavailable.
-        let (local, here) = (local.clone(), request.clone());
-        Call::new(request, Reply::int).inspect(move |_| drop(local.execute(&here)))
+        let (local, here) = (self.local.clone(), request.clone());
+        Call::new(request, Reply::int).inspect(move |_| drop(local.execute_if_used(&here)))
     }
 
     /// Returns the key of the counter for `id`. A route key created by `keyForRoute` is used unchanged, whichever method gets it.
@@ -122,166 +160,68 @@ impl Limiter {
         }
     }
 
-    fn count(&self, key: Bytes, limit: f64, window_seconds: f64) -> Result<Call<LimitResult>> {
-        if !(1.0..=MAX_LIMIT).contains(&limit) || limit.fract() != 0.0 {
-            return Err(Error::argument(format!(
-                "limit must be a whole number from 1 to 2^53, got {}",
-                to_js_string(limit)
-            )));
-        }
-        let limit = limit as u64;
+    fn changes_channel(&self) -> Bytes {
+        keys::limit_changes(&self.prefix, self.database)
+    }
+
+    fn on_unavailable(&self, otherwise: OnUnavailable) -> OnUnavailable {
+        self.on_unavailable.unwrap_or(otherwise)
+    }
+
+    fn count(
+        &self,
+        key: Bytes,
+        limit: f64,
+        window_seconds: f64,
+        otherwise: OnUnavailable,
+    ) -> Result<Call<LimitResult>> {
+        let limit = limit_of("limit", 1.0, limit)?;
         let window = ttl::from_seconds("windowSeconds", window_seconds)?;
         let args = [key, limit.to_string().into(), ttl::millis(window)];
         let request = Request::script(&FIXED_WINDOW, args).merging(Merge::Script);
         let read = move |reply: Reply, source| {
-            let [hits, reset, wait] = reply.tuple()?;
-            let (hits, reset_ms, retry_after_ms) = (hits.int()?, Some(reset.int()?), wait.int()?);
+            let [hits, reset, left] = reply.tuple()?;
+            let (hits, reset_ms, left_ms) = (hits.int()?, reset.int()?, left.int()?);
             let left = i128::from(limit) - i128::from(hits);
             let (allowed, remaining) = (left >= 0, left.clamp(0, i128::from(limit)) as u64);
-            Ok(LimitResult { allowed, remaining, reset_ms, retry_after_ms, limit, window, source })
+            Ok(LimitResult {
+                allowed,
+                shadow_denied: false,
+                limit: Some(limit),
+                remaining: Some(remaining),
+                reset_ms: Some(reset_ms),
+                reset_after_ms: left_ms,
+                retry_after_ms: Some(if allowed { 0 } else { left_ms }),
+                now_us: None,
+                source,
+                charge: None,
+            })
         };
-        let unknown = move |allowed, remaining| {
-            // Nothing was counted, so a rejected client has to wait a whole window.
-            let retry_after_ms = if allowed { 0 } else { window.as_millis() as i64 };
-            LimitResult { allowed, remaining, reset_ms: None, retry_after_ms, limit, window, source: Source::Fallback }
-        };
-        let count = |request| Call::new(request, move |reply| read(reply, Source::Store));
-        Ok(match &self.on_unavailable {
-            OnUnavailable::Allow => count(request).or_fallback(move || Ok(unknown(true, limit))),
-            OnUnavailable::Deny => count(request).or_fallback(move || Ok(unknown(false, 0))),
-            OnUnavailable::Local(local) => {
-                let (local, here) = (local.clone(), request.clone());
-                count(request).or_fallback(move || local.execute(&here).and_then(|reply| read(reply, Source::Local)))
+        let counted = Call::new(request.clone(), move |reply| read(reply, Source::Store));
+        let window_ms = window.as_millis() as i64;
+        Ok(match self.on_unavailable(otherwise) {
+            OnUnavailable::Allow => {
+                counted.or_fallback(move || Ok(LimitResult::uncounted(true, Some(limit), window_ms)))
             }
-            OnUnavailable::Throw => count(request),
+            OnUnavailable::Deny => {
+                counted.or_fallback(move || Ok(LimitResult::uncounted(false, Some(limit), window_ms)))
+            }
+            OnUnavailable::Local => {
+                let local = self.local.clone();
+                counted.or_fallback(move || local.execute(&request).and_then(|reply| read(reply, Source::Local)))
+            }
+            OnUnavailable::Throw => counted,
         })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use cinnabar_port::{Replies, Step, error::Kind};
-
-    fn limiter(on_unavailable: OnUnavailable) -> Limiter {
-        Limiter::new(Options { on_unavailable, ..Options::default() }).unwrap()
+/// Checks a number of hits that are allowed.
+///
+/// # Errors
+/// `E_INVALID_ARGUMENT`, naming `what`, unless it is a whole number from `least` to 2^53.
+fn limit_of(what: &str, least: f64, limit: f64) -> Result<u64> {
+    if (least..=MAX_LIMIT).contains(&limit) && limit.fract() == 0.0 {
+        return Ok(limit as u64);
     }
-
-    fn result<T>(call: Call<T>, reply: Result<Reply>) -> Result<T> {
-        match (call.read)(Replies([reply].into_iter().collect()))? {
-            Step::Done(result) => Ok(result),
-            Step::Next(_) => panic!("one round is enough"),
-        }
-    }
-
-    #[test]
-    fn invalid_arguments_are_rejected() {
-        let limiter = limiter(OnUnavailable::Allow);
-        for limit in [0.0, -1.0, 1.5, f64::NAN, f64::INFINITY, 2f64.powi(53) + 2.0] {
-            assert_eq!(limiter.check("a", limit, 1.0).err().map(|e| e.kind), Some(Kind::InvalidArgument), "{limit}");
-        }
-        for window in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert_eq!(limiter.check("a", 1.0, window).err().map(|e| e.kind), Some(Kind::InvalidArgument), "{window}");
-        }
-        assert!(
-            limiter.check("", 1.0, 1.0).is_ok() && limiter.check_key("a\0", 1.0, 1.0).is_ok(),
-            "any text is a valid id"
-        );
-    }
-
-    #[test]
-    fn on_unavailable_decides_while_the_server_is_unavailable() {
-        let down = || Err(Error::new(Kind::Unavailable, "no server"));
-        let check = |option| result(limiter(option).check("a", 3.0, 1.0).unwrap(), down());
-        let allowed = check(OnUnavailable::Allow).unwrap();
-        assert_eq!((allowed.allowed, allowed.remaining, allowed.reset_ms), (true, 3, None));
-        assert_eq!(allowed.source, Source::Fallback);
-        assert_eq!(allowed.retry_after_ms, 0);
-        let denied = check(OnUnavailable::Deny).unwrap();
-        assert_eq!((denied.allowed, denied.retry_after_ms), (false, 1000));
-        assert_eq!(check(OnUnavailable::Throw).unwrap_err().kind, Kind::Unavailable);
-    }
-
-    #[test]
-    fn other_errors_are_never_replaced_by_a_fallback() {
-        let wrong = Err(Error::from_server("WRONGTYPE Operation against a key holding the wrong kind of value"));
-        for option in [OnUnavailable::Allow, OnUnavailable::Deny, OnUnavailable::Local(local())] {
-            let error = result(limiter(option).check("a", 3.0, 1.0).unwrap(), wrong.clone()).unwrap_err();
-            assert_eq!(error.kind, Kind::WrongType);
-        }
-    }
-
-    #[test]
-    fn a_server_without_memory_is_treated_as_unavailable() {
-        let full = || Err(Error::from_server("OOM command not allowed when used memory > 'maxmemory'."));
-        let check = |option| result(limiter(option).check("a", 3.0, 1.0).unwrap(), full());
-        assert!(check(OnUnavailable::Allow).unwrap().allowed);
-        assert!(!check(OnUnavailable::Deny).unwrap().allowed);
-        assert_eq!(check(OnUnavailable::Local(local())).unwrap().source, Source::Local);
-        assert_eq!(check(OnUnavailable::Throw).unwrap_err().kind, Kind::OutOfMemory);
-    }
-
-    fn local() -> Arc<LocalStore> {
-        Arc::new(LocalStore::new(1 << 20))
-    }
-
-    /// A limiter that counts locally, with its store.
-    fn counting() -> (Arc<LocalStore>, Limiter) {
-        let local = local();
-        (local.clone(), limiter(OnUnavailable::Local(local)))
-    }
-
-    fn check_locally(limiter: &Limiter, id: &str) -> LimitResult {
-        result(limiter.check(id, 2.0, 60.0).unwrap(), Err(Error::new(Kind::Timeout, "late"))).unwrap()
-    }
-
-    #[test]
-    fn the_local_counter_works_like_the_servers() {
-        let (local, limiter) = counting();
-        let first = check_locally(&limiter, "a");
-        assert_eq!((first.allowed, first.remaining, first.source), (true, 1, Source::Local));
-        assert!(first.reset_ms.is_some());
-        assert_eq!(check_locally(&limiter, "a").remaining, 0);
-        let refused = check_locally(&limiter, "a");
-        assert_eq!((refused.allowed, refused.remaining, refused.reset_ms), (false, 0, first.reset_ms));
-        assert!((1..=60_000).contains(&refused.retry_after_ms), "{}", refused.retry_after_ms);
-        assert!(check_locally(&limiter, "b").allowed, "each id has its own counter");
-        local.advance(Duration::from_secs(60));
-        assert_eq!(check_locally(&limiter, "a").remaining, 1);
-    }
-
-    #[test]
-    fn a_hit_counted_by_the_server_is_not_counted_locally() {
-        let (_, limiter) = counting();
-        let counted = Reply::Array(vec![Reply::Int(1), Reply::Int(5), Reply::Int(0)]);
-        let checked = result(limiter.check("a", 2.0, 60.0).unwrap(), Ok(counted)).unwrap();
-        assert_eq!((checked.source, checked.reset_ms), (Source::Store, Some(5)));
-        assert_eq!(check_locally(&limiter, "a").remaining, 1);
-    }
-
-    #[test]
-    fn a_reset_resets_the_local_counter_too() {
-        let (_, limiter) = counting();
-        for reply in [Ok(Reply::Int(0)), Err(Error::new(Kind::Unavailable, "away"))] {
-            check_locally(&limiter, "a");
-            check_locally(&limiter, "a");
-            assert!(!check_locally(&limiter, "a").allowed);
-            assert_eq!(result(limiter.reset("a"), reply.clone()).is_ok(), reply.is_ok());
-            assert_eq!(check_locally(&limiter, "a").remaining, 1);
-            result(limiter.reset("a"), Ok(Reply::Int(0))).unwrap();
-        }
-    }
-
-    #[test]
-    fn local_counters_are_bounded_in_memory() {
-        let local = Arc::new(LocalStore::new(64 << 10));
-        let limiter = limiter(OnUnavailable::Local(local.clone()));
-        for n in 0..1000 {
-            assert!(check_locally(&limiter, &format!("id {n}")).allowed);
-            // The most recently used counter is evicted last.
-            check_locally(&limiter, "busy");
-            assert!(local.used_bytes() <= 64 << 10);
-        }
-        assert!(!check_locally(&limiter, "busy").allowed);
-    }
+    Err(Error::argument(format!("{what} must be a whole number from {least} to 2^53, got {}", to_js_string(limit))))
 }

@@ -46,6 +46,11 @@ impl LocalStore {
         reply.unwrap_or_else(|| Err(Error::new(Kind::Internal, "the embedded store returned no reply to a request")))
     }
 
+    /// Runs a request if anything was run before; an empty store need not be created for it.
+    pub fn execute_if_used(&self, request: &Request) -> Option<Result<Reply>> {
+        self.engine.get().map(|_| self.execute(request))
+    }
+
     fn engine(&self) -> Result<&memory::Engine> {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);

@@ -1,4 +1,4 @@
-//! The inputs of each script of locks, caches, limits and adapters: missing keys, expected values, another type, expired keys, odd arguments.
+//! The inputs of each script of locks, caches and adapters: missing keys, expected values, another type, expired keys, odd arguments.
 
 use crate::pair::How::{Exactly, Loosely};
 use crate::scripts::{Cases, script};
@@ -13,9 +13,8 @@ script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
 script!(RELEASE_LEASE = "cache/release_lease.lua", keys: 1, args: 1);
 script!(REPLACE = "adapter/replace.lua", keys: 1, args: 3);
 script!(INCREMENT = "adapter/increment.lua", keys: 1, args: 1);
-script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2, with: ["clock.lua"]);
 
-/// Locks, caches, limits and adapters.
+/// Locks, caches and adapters.
 pub const CASES: &[Cases] = &[
     Cases {
         script: &REPLACE,
@@ -213,48 +212,6 @@ SET api:{api:a}:load ab PX 60000 => api:{api:a}:load ab
 => api:{api:a}:load ab:1
 HSET api:{api:a}:load ab:1 1 => api:{api:a}:load ab:1
 SET api:{api:a}:load ab:1:0 PX 60000 => api:{api:a}:load
-",
-    },
-    Cases {
-        script: &FIXED_WINDOW,
-        how: Loosely,
-        after: &["GET rate_limit:ip", "GET fresh:rate_limit:ip", "PTTL rate_limit:ip", "TYPE rate_limit:ip"],
-        lines: "
-=> rate_limit:ip 2 60000
-=> rate_limit:ip 1 60000
-=> rate_limit:ip 100 86400000
-=> ratelimit:10.0.0.1:/login 2 60000
-SET rate_limit:ip 1 PX 30000 => rate_limit:ip 2 60000
-SET rate_limit:ip 2 PX 30000 => rate_limit:ip 2 60000
-SET rate_limit:ip 100 PX 90000 => rate_limit:ip 2 60000
-SET rate_limit:ip 1 => rate_limit:ip 2 60000
-SET rate_limit:ip 7 => rate_limit:ip 2 60000
-SET rate_limit:ip 0 => rate_limit:ip 2 60000
-SET rate_limit:ip 0 PX 30000 => rate_limit:ip 2 60000
-SET rate_limit:ip -1 => rate_limit:ip 2 60000
-SET rate_limit:ip -5 PX 30000 => rate_limit:ip 2 60000
-SET rate_limit:ip 7 | PEXPIREAT rate_limit:ip 1 => rate_limit:ip 2 60000
-SET rate_limit:ip 7 PXAT 1 => rate_limit:ip 2 60000
-SET rate_limit:ip abc PX 30000 => rate_limit:ip 2 60000
-SET rate_limit:ip 1.5 PX 30000 => rate_limit:ip 2 60000
-SET rate_limit:ip '' => rate_limit:ip 2 60000
-SET rate_limit:ip 9223372036854775807 PX 30000 => rate_limit:ip 2 60000
-SET rate_limit:ip 9223372036854775806 PX 30000 => rate_limit:ip 2 60000
-SET rate_limit:ip 9007199254740991 PX 30000 => rate_limit:ip 9007199254740992 60000
-SET rate_limit:ip 9007199254740992 PX 30000 => rate_limit:ip 9007199254740992 60000
-RPUSH rate_limit:ip a => rate_limit:ip 2 60000
-HSET rate_limit:ip a 1 => rate_limit:ip 2 60000
-=> rate_limit:ip 0 60000
-=> rate_limit:ip x 60000
-SET rate_limit:ip 1 => rate_limit:ip x 60000
-=> rate_limit:ip 2 x
-SET rate_limit:ip 1 => rate_limit:ip 2 x
-=> rate_limit:ip 2 0
-=> rate_limit:ip 2 -1
-SET rate_limit:ip 1 => rate_limit:ip 2 0
-=> rate_limit:ip 2 9223372036854775807
-=> rate_limit:ip 2
-=> rate_limit:ip
 ",
     },
 ];

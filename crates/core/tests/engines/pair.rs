@@ -24,6 +24,8 @@ pub enum How {
     Exactly,
     /// Times that were read at different moments: numbers over 5000, by up to 5000.
     Loosely,
+    /// The same with times in microseconds: numbers over 5,000,000, by up to that.
+    Micros,
 }
 
 impl Pair {
@@ -161,18 +163,19 @@ fn equivalent(ours: &Reply, theirs: &Reply, how: How) -> bool {
             ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| equivalent(ours, theirs, how))
         }
         (Reply::Bulk(a), Reply::Bulk(b)) if a != b => match (number(a), number(b)) {
-            (Some(a), Some(b)) if how == How::Loosely => near(a, b),
+            (Some(a), Some(b)) if how != How::Exactly => near(a, b, how),
             // Servers from 7.2 write 0.1, earlier ones 0.10000000000000001: the same number.
             (Some(a), Some(b)) => a == b && a.fract() != 0.0,
             _ => false,
         },
-        (Reply::Int(a), Reply::Int(b)) if how == How::Loosely => a == b || near(*a as f64, *b as f64),
+        (Reply::Int(a), Reply::Int(b)) if how != How::Exactly => a == b || near(*a as f64, *b as f64, how),
         (ours, theirs) => ours == theirs,
     }
 }
 
-fn near(a: f64, b: f64) -> bool {
-    a.min(b) > 5000.0 && (a - b).abs() <= 5000.0
+fn near(a: f64, b: f64, how: How) -> bool {
+    let most = if how == How::Micros { 5_000_000.0 } else { 5000.0 };
+    a.min(b) > most && (a - b).abs() <= most
 }
 
 fn number(text: &Bytes) -> Option<f64> {

@@ -9,7 +9,9 @@ use cinnabar_port::{Effect, Keys, Merge, Reply, Request, Script, Verb};
 
 use crate::pair::{How, Pair, none, same, words};
 use crate::wire::{Outcome, Words};
-use crate::{feature_scripts, queue_scripts, repeat_scripts, room_scripts, session_scripts, session_token_scripts};
+use crate::{
+    feature_scripts, limit_scripts, queue_scripts, repeat_scripts, room_scripts, session_scripts, session_token_scripts,
+};
 
 /// A script as its feature declares it.
 macro_rules! script {
@@ -59,7 +61,11 @@ impl Cases {
 
 fn cases() -> impl Iterator<Item = &'static Cases> {
     let all = [feature_scripts::CASES, queue_scripts::CASES, repeat_scripts::CASES, room_scripts::CASES];
-    all.into_iter().flatten().chain(session_scripts::CASES).chain(session_token_scripts::CASES)
+    all.into_iter()
+        .flatten()
+        .chain(limit_scripts::CASES)
+        .chain(session_scripts::CASES)
+        .chain(session_token_scripts::CASES)
 }
 
 #[test]

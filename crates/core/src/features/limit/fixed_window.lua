@@ -2,8 +2,8 @@
 -- KEYS[1] the counter
 -- ARGV[1] the limit
 -- ARGV[2] the length of the window in ms
--- Returns {hits including this one, end of the window in ms since 1970, ms until a hit can be allowed again}. The last is computed
--- by the store's clock, since the client's may differ.
+-- Returns {hits including this one, end of the window in ms since 1970, ms until then}. The last is computed by the store's clock, since
+-- the client's may differ.
 local limit = tonumber(ARGV[1])
 local hits = redis.call('INCR', KEYS[1])
 if hits == 1 then
@@ -22,5 +22,4 @@ if type(ends) ~= 'number' or ends < 0 then
   ends = now_ms() + left
 end
 -- Capped at one over the limit, since a counter that another program wrote may exceed what is exact.
-local wait = hits > limit and math.max(redis.call('PTTL', KEYS[1]), 1) or 0
-return {math.min(hits, limit + 1), ends, wait}
+return {math.min(hits, limit + 1), ends, math.max(ends - now_ms(), 1)}

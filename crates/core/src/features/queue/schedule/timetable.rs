@@ -12,10 +12,12 @@ use croner::{
 use jiff::{
     Timestamp,
     civil::{DateTime, date},
-    tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase},
+    tz::{AmbiguousOffset, TimeZone},
 };
 
-/// Anything longer is neither a cron expression nor a zone.
+use crate::features::time_zone;
+
+/// Anything longer is not a cron expression.
 const LONGEST: usize = 256;
 
 #[derive(Debug, Clone)]
@@ -44,7 +46,7 @@ impl Timetable {
         if next_on_the_wall(&cron, date(4599, 12, 31).at(23, 59, 59, 0), false).is_none() {
             return Err(refused("no date ever matches it"));
         }
-        let (zone, zone_name) = find(zone)?;
+        let (zone, zone_name) = time_zone::find(zone)?;
         let expression = expression.split_whitespace().collect::<Vec<_>>().join(" ");
         let follows_real_time = follows_real_time(&cron);
         Ok(Self { cron, expression, zone, zone_name, follows_real_time })
@@ -105,19 +107,6 @@ impl Timetable {
             }
         }
     }
-}
-
-/// Finds the zone of this name; returns it with the name as the database has it.
-fn find(name: &str) -> Result<(TimeZone, String)> {
-    let refused = |name: &str| Error::argument(format!("timeZone must be a name such as Europe/Berlin, got {name}"));
-    if name.len() > LONGEST {
-        return Err(refused(&format!("{} bytes", name.len())));
-    }
-    let zone =
-        TimeZoneDatabase::bundled().get(name).map_err(|error| refused(&format!("{name:?}")).with_source(error))?;
-    // `Etc/Unknown` is a zone without a name.
-    let iana_name = zone.iana_name().map(str::to_owned).ok_or_else(|| refused(&format!("{name:?}")))?;
-    Ok((zone, iana_name))
 }
 
 fn has_empty_item(expression: &str) -> bool {

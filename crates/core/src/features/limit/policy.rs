@@ -1,0 +1,296 @@
+//! Policies: what is allowed to an identifier, by which algorithm.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cinnabar_port::{
+    error::{Error, Result},
+    number::to_js_string,
+};
+
+use super::{
+    MAX_LIMIT,
+    calendar::{Calendar, Period},
+    limit_of,
+};
+use crate::features::ttl;
+
+/// Into how many slices a sliding window is divided. A hit leaves the window up to one slice late.
+const SLICES: u64 = 10;
+/// The longest name of a policy in bytes.
+const MAX_NAME: usize = 64;
+
+/// How hits are counted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Algorithm {
+    /// A window of so many seconds, which starts with its first hit.
+    FixedWindow(f64),
+    /// A window of so many seconds that ends now, at any time.
+    SlidingWindow(f64),
+    /// A token bucket, by the generic cell rate algorithm.
+    Gcra {
+        /// The limit is allowed in so many seconds, spread evenly.
+        per: f64,
+        /// How many hits are allowed at once; by default the limit, or half of it if strict.
+        burst: Option<f64>,
+        /// Whether the limit includes the burst: then no window of `per` seconds has more hits than the limit.
+        strict: bool,
+    },
+    /// The periods of a calendar.
+    Calendar(Period),
+}
+
+/// What a policy is made of.
+#[derive(Debug, Clone)]
+pub struct PolicyOptions {
+    /// Its name.
+    pub name: String,
+    /// How hits are counted.
+    pub algorithm: Algorithm,
+    /// How many hits are allowed; infinite for all.
+    pub limit: f64,
+    /// The time zone of a calendar. Default UTC.
+    pub time_zone: Option<String>,
+    /// Whether what it refuses is allowed all the same, to see what a limit would do.
+    pub shadow: bool,
+}
+
+/// A limit with a name.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    name: Arc<str>,
+    /// `None` if everything is allowed.
+    limit: Option<u64>,
+    kind: Kind,
+    shadow: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Window { algorithm: &'static str, period_us: u64 },
+    Bucket { rate: u64, period_us: u64, burst: u64, strict: bool },
+    Calendar(Arc<Calendar>),
+}
+
+impl Policy {
+    /// Checks what a policy is made of.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` for an invalid name, limit, burst, time or zone.
+    pub fn new(options: PolicyOptions) -> Result<Self> {
+        let PolicyOptions { name, algorithm, limit, time_zone, shadow } = options;
+        check_name(&name)?;
+        let limit = if limit == f64::INFINITY { None } else { Some(limit_of("limit", 0.0, limit)?) };
+        let whole = limit.unwrap_or(1);
+        let period_us = |seconds| Ok::<_, Error>(ttl::from_seconds("per", seconds)?.as_micros() as u64);
+        let kind = match algorithm {
+            Algorithm::FixedWindow(per) => Kind::Window { algorithm: "fixed", period_us: period_us(per)? },
+            Algorithm::SlidingWindow(per) => Kind::Window { algorithm: "sliding", period_us: period_us(per)? },
+            Algorithm::Gcra { per, burst, strict } => {
+                let default = if strict { (whole / 2).max(1) } else { whole };
+                let burst = burst.map_or(Ok(default), |burst| limit_of("burst", 1.0, burst))?;
+                if strict && burst > whole.max(1) {
+                    return Err(Error::argument(format!(
+                        "burst of a strict policy must not exceed its limit of {whole}, got {burst}"
+                    )));
+                }
+                bucket(whole, burst, strict, period_us(per)?)
+            }
+            Algorithm::Calendar(period) => {
+                Kind::Calendar(Arc::new(Calendar::new(period, time_zone.as_deref().unwrap_or("UTC"))?))
+            }
+        };
+        Ok(Self { name: name.into(), limit, kind, shadow })
+    }
+
+    /// Returns its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns its limit; `None` if everything is allowed.
+    pub fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
+    /// Whether what it refuses is allowed all the same.
+    pub fn is_shadow(&self) -> bool {
+        self.shadow
+    }
+
+    /// Returns the same policy with another limit.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` for an invalid limit.
+    pub fn with_limit(&self, limit: f64) -> Result<Self> {
+        let limit = if limit == f64::INFINITY { None } else { Some(limit_of("limit", 0.0, limit)?) };
+        let kind = match (&self.kind, limit) {
+            (Kind::Bucket { period_us, burst, strict, .. }, Some(limit)) => {
+                let own = u128::from(self.limit.unwrap_or(limit).max(1));
+                let burst = (u128::from(*burst).max(1) * u128::from(limit) / own).clamp(1, MAX_LIMIT as u128) as u64;
+                bucket(limit, burst, *strict, *period_us)
+            }
+            (kind, _) => kind.clone(),
+        };
+        Ok(Self { name: self.name.clone(), limit, kind, shadow: self.shadow })
+    }
+
+    /// Returns an override with this limit, as the scripts keep it: hits that it allows, limit, burst.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` for an invalid limit.
+    pub(super) fn as_override(&self, limit: f64) -> Result<Bytes> {
+        let own = self.with_limit(limit.min(MAX_LIMIT))?;
+        let (hits, [_, limit, _, burst]) = (own.limit.unwrap_or(0), own.args());
+        Ok([hits.to_string().as_bytes(), b":", &limit, b":", &burst].concat().into())
+    }
+
+    /// Whether hits can be charged in advance.
+    pub(super) fn can_wait(&self) -> bool {
+        matches!(self.kind, Kind::Bucket { .. })
+    }
+
+    /// Returns the calendar, if it has one.
+    pub(super) fn calendar(&self) -> Option<&Arc<Calendar>> {
+        match &self.kind {
+            Kind::Calendar(calendar) => Some(calendar),
+            _ => None,
+        }
+    }
+
+    /// Returns how long a hit counts at most, in milliseconds.
+    pub(super) fn longest_ms(&self) -> u64 {
+        match &self.kind {
+            // A hit leaves a sliding window up to a slice late.
+            Kind::Window { period_us, .. } => (period_us + period_us / SLICES).div_ceil(1000) + 1,
+            Kind::Bucket { rate, period_us, burst, .. } => {
+                let drained = u128::from(*period_us) * u128::from(*burst).max(1) / u128::from((*rate).max(1));
+                u64::try_from(drained / 1000 + 1).unwrap_or(u64::MAX).min(ttl::MAX_SECONDS as u64 * 1000)
+            }
+            Kind::Calendar(calendar) => calendar.longest_ms(),
+        }
+    }
+
+    /// Returns the policy as its scripts take it: algorithm, limit, period or bounds, burst or slices.
+    pub(super) fn args(&self) -> [Bytes; 4] {
+        let limit = self.limit.unwrap_or(0);
+        let (algorithm, limit, period, extra) = match &self.kind {
+            Kind::Window { algorithm, period_us } => (*algorithm, limit, period_us.to_string().into(), SLICES),
+            Kind::Bucket { rate, period_us, burst, .. } => ("bucket", *rate, period_us.to_string().into(), *burst),
+            Kind::Calendar(calendar) => ("calendar", limit, calendar.bounds(), 0),
+        };
+        [Bytes::from_static(algorithm.as_bytes()), limit.to_string().into(), period, extra.to_string().into()]
+    }
+}
+
+fn bucket(limit: u64, burst: u64, strict: bool, period_us: u64) -> Kind {
+    let burst = if strict { burst.min(limit) } else { burst };
+    // A period has at most the burst and what drains in it.
+    let rate = if strict { limit.saturating_sub(burst) + u64::from(limit > 0) } else { limit };
+    Kind::Bucket { rate, period_us, burst: if limit == 0 { 0 } else { burst }, strict }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if !name.is_empty() && name.len() <= MAX_NAME && name.chars().all(is_allowed) {
+        return Ok(());
+    }
+    Err(Error::argument(format!(
+        "the name of a policy must have 1 to {MAX_NAME} letters, digits, '-', '_' and '.', got {name:?}"
+    )))
+}
+
+/// Checks a number of hits.
+///
+/// # Errors
+/// `E_INVALID_ARGUMENT` unless it is a whole number from 0 to 2^53 - 1.
+pub fn cost_of(cost: f64) -> Result<u64> {
+    if cost.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&cost) {
+        return Ok(cost as u64);
+    }
+    Err(Error::argument(format!("cost must be a whole number from 0 to 2^53 - 1, got {}", to_js_string(cost))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(algorithm: Algorithm, limit: f64) -> Result<Policy> {
+        Policy::new(PolicyOptions { name: "p".into(), algorithm, limit, time_zone: None, shadow: false })
+    }
+
+    fn args(policy: &Policy) -> String {
+        policy.args().map(|arg| String::from_utf8(arg.to_vec()).unwrap()).join(" ")
+    }
+
+    #[test]
+    fn a_policy_is_checked() {
+        let gcra = |per, burst, strict| Algorithm::Gcra { per, burst, strict };
+        for limit in [-1.0, 1.5, f64::NAN, 2f64.powi(53) + 2.0] {
+            assert!(policy(Algorithm::FixedWindow(1.0), limit).is_err(), "{limit}");
+        }
+        for per in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(policy(Algorithm::SlidingWindow(per), 1.0).is_err(), "{per}");
+            assert!(policy(gcra(per, None, false), 1.0).is_err(), "{per}");
+        }
+        for burst in [0.0, 0.5, -1.0, f64::NAN] {
+            assert!(policy(gcra(1.0, Some(burst), false), 5.0).is_err(), "{burst}");
+        }
+        assert!(policy(gcra(1.0, Some(6.0), true), 5.0).is_err());
+        assert!(policy(gcra(1.0, Some(6.0), false), 5.0).is_ok());
+        for name in ["", "a b", "a:b", "{a}", "é", &"a".repeat(65)] {
+            let options = PolicyOptions {
+                name: name.into(),
+                algorithm: Algorithm::FixedWindow(1.0),
+                limit: 1.0,
+                time_zone: None,
+                shadow: false,
+            };
+            assert!(Policy::new(options).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_strict_bucket_drains_as_much_slower_as_its_burst_is_large() {
+        let gcra = |burst, strict| Algorithm::Gcra { per: 60.0, burst, strict };
+        for (limit, burst, strict, expected) in [
+            (10.0, None, false, "bucket 10 60000000 10"),
+            (10.0, Some(3.0), false, "bucket 10 60000000 3"),
+            (10.0, Some(20.0), false, "bucket 10 60000000 20"),
+            (10.0, None, true, "bucket 6 60000000 5"),
+            (10.0, Some(10.0), true, "bucket 1 60000000 10"),
+            (10.0, Some(1.0), true, "bucket 10 60000000 1"),
+            (1.0, None, true, "bucket 1 60000000 1"),
+            (0.0, None, false, "bucket 0 60000000 0"),
+        ] {
+            assert_eq!(args(&policy(gcra(burst, strict), limit).unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn another_limit_scales_the_burst() {
+        let gcra = Algorithm::Gcra { per: 60.0, burst: Some(3.0), strict: false };
+        let policy = policy(gcra, 10.0).unwrap();
+        assert_eq!(args(&policy.with_limit(20.0).unwrap()), "bucket 20 60000000 6");
+        assert_eq!(args(&policy.with_limit(1.0).unwrap()), "bucket 1 60000000 1");
+        let strict = Algorithm::Gcra { per: 60.0, burst: Some(5.0), strict: true };
+        let strict = self::policy(strict, 10.0).unwrap();
+        for limit in 1..50_u64 {
+            let scaled = strict.with_limit(limit as f64).unwrap();
+            let Kind::Bucket { rate, burst, .. } = scaled.kind else { panic!("a bucket") };
+            assert!(rate > 0 && burst > 0 && rate + burst - 1 == limit, "{limit}: {rate} and {burst}");
+        }
+        assert_eq!(args(&policy.with_limit(0.0).unwrap()), "bucket 0 60000000 0");
+        assert_eq!(policy.with_limit(f64::INFINITY).unwrap().limit(), None);
+        assert!(policy.with_limit(1.5).is_err());
+    }
+
+    #[test]
+    fn a_cost_is_a_whole_number() {
+        assert_eq!(cost_of(0.0).unwrap(), 0);
+        assert_eq!(cost_of(2f64.powi(53) - 1.0).unwrap(), (1 << 53) - 1);
+        for cost in [-1.0, 0.5, f64::NAN, f64::INFINITY, 2f64.powi(53)] {
+            assert!(cost_of(cost).is_err(), "{cost}");
+        }
+    }
+}

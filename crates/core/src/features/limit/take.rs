@@ -1,0 +1,102 @@
+//! Checks under one policy.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cinnabar_port::{Call, Merge, Request, error::Result};
+
+use super::{
+    LimitResult, Limiter, OnUnavailable, Source,
+    charge::Charge,
+    policy::cost_of,
+    subject::{Build, learning, learning_locally},
+};
+
+policy_script!(TAKE = "limit/take.lua", keys: 1, args: 7);
+
+/// What is checked.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// The name of the policy.
+    pub policy: String,
+    /// The identifier.
+    pub id: String,
+    /// The number of hits.
+    pub cost: f64,
+    /// A limit in place of that of the policy.
+    pub limit: Option<f64>,
+}
+
+/// What a check does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Charges the hits if they are allowed.
+    Take,
+    /// The same, and returns a charge that can be settled.
+    Reserve,
+    /// The same if the hits are allowed within so many microseconds; they are charged at once.
+    ReserveWithin(u64),
+    /// Charges nothing.
+    Peek,
+    /// Charges as many hits as are left.
+    Drain,
+}
+
+impl How {
+    fn word(self) -> &'static [u8] {
+        match self {
+            Self::Take => b"take",
+            Self::Reserve | Self::ReserveWithin(_) => b"reserve",
+            Self::Peek => b"peek",
+            Self::Drain => b"drain",
+        }
+    }
+}
+
+impl Limiter {
+    /// Checks hits of an identifier under a policy.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` for an unknown policy, or an invalid cost or limit.
+    pub fn take(&self, check: &Check, how: How) -> Result<Call<LimitResult>> {
+        let subject = self.subject(&check.policy, &check.id, check.limit)?;
+        let (policy, cost) = (subject.policy, cost_of(check.cost)?);
+        let Some(limit) = policy.limit() else { return Ok(Call::ready(LimitResult::unlimited())) };
+        let ahead = match how {
+            How::ReserveWithin(ahead) if policy.can_wait() => ahead,
+            _ => 0,
+        };
+        let calendars: Vec<_> = policy.calendar().cloned().into_iter().collect();
+        let rules = policy.clone();
+        let period_ms = i64::try_from(policy.longest_ms()).unwrap_or(i64::MAX);
+        let (cost_arg, ahead): (Bytes, Bytes) = (cost.to_string().into(), ahead.to_string().into());
+        let build: Build = Arc::new(move || {
+            let [algorithm, limit, period, extra] = policy.args();
+            let how_arg = Bytes::from_static(how.word());
+            let args =
+                [subject.entry.clone(), algorithm, limit, period, extra, how_arg, cost_arg.clone(), ahead.clone()];
+            let request = Request::script(&TAKE, args).merging(Merge::Script);
+            if how == How::Peek { request.reads() } else { request }
+        });
+        let read = move |source| {
+            let policy = rules.clone();
+            move |reply| LimitResult::read(reply, &policy, source)
+        };
+        let call = learning(calendars.clone(), build.clone(), Box::new(read(Source::Store)));
+        let uncounted = move |allowed| Ok(LimitResult::uncounted(allowed, Some(limit), period_ms));
+        let call = match self.on_unavailable(OnUnavailable::Allow) {
+            OnUnavailable::Allow => call.or_fallback(move || uncounted(true)),
+            OnUnavailable::Deny => call.or_fallback(move || uncounted(false)),
+            OnUnavailable::Local => {
+                let local = self.local.clone();
+                let read = read(Source::Local);
+                call.or_fallback(move || learning_locally(&calendars, &build, |request| local.execute(request), read))
+            }
+            OnUnavailable::Throw => call,
+        };
+        Ok(call.map(move |result| LimitResult {
+            charge: result.charge.map(|mark| Charge::new(cost, &mark, result.source).to_string()),
+            ..result
+        }))
+    }
+}

@@ -1,0 +1,274 @@
+//! Policies beyond what the simulation has: several at once, in a cluster too, waiting, overrides, time zones, huge limits, and clocks that go
+//! back.
+
+use std::{sync::Arc, time::Duration};
+
+use cinnabar_core::{
+    features::limit::{
+        Algorithm, Change, Check, How, LimitResult, Limiter, OnUnavailable, Options, Period, Policy, PolicyOptions,
+        Results,
+    },
+    store::LocalStore,
+};
+
+use crate::both::Engine;
+
+fn policy(name: &str, algorithm: Algorithm, limit: f64) -> Policy {
+    Policy::new(PolicyOptions { name: name.into(), algorithm, limit, time_zone: None, shadow: false }).unwrap()
+}
+
+fn limiter(policies: Vec<Policy>) -> Arc<Limiter> {
+    let local = Arc::new(LocalStore::new(1 << 20));
+    let on_unavailable = Some(OnUnavailable::Throw);
+    Arc::new(Limiter::new(Options { prefix: None, on_unavailable, database: 0, policies, local }).unwrap())
+}
+
+fn check(policy: &str, id: &str, cost: f64) -> Check {
+    Check { policy: policy.into(), id: id.into(), cost, limit: None }
+}
+
+fn take(engine: &Engine, limiter: &Limiter, policy: &str, cost: f64) -> LimitResult {
+    engine.run(limiter.take(&check(policy, "id", cost), How::Take)).unwrap()
+}
+
+const GCRA: Algorithm = Algorithm::Gcra { per: 10.0, burst: None, strict: false };
+
+fn several() -> Arc<Limiter> {
+    limiter(vec![
+        policy("second", Algorithm::SlidingWindow(1.0), 3.0),
+        policy("day", Algorithm::Calendar(Period::Day), 5.0),
+        policy("user", GCRA, 4.0),
+        policy("free", GCRA, f64::INFINITY),
+    ])
+}
+
+fn take_all(engine: &Engine, limiter: &Arc<Limiter>, checks: &[Check]) -> Results {
+    engine.run(limiter.take_all(checks)).unwrap()
+}
+
+fn remaining(results: &Results) -> Vec<Option<u64>> {
+    results.each.iter().map(|result| result.remaining).collect()
+}
+
+#[test]
+fn several_policies_are_charged_together_or_not_at_all() {
+    Engine::each(|engine| {
+        let limiter = several();
+        let all =
+            [check("second", "ip", 1.0), check("free", "ip", 9.0), check("day", "ip", 2.0), check("user", "ann", 1.0)];
+        let first = take_all(engine, &limiter, &all);
+        assert!(first.allowed, "{first:?}");
+        assert_eq!(remaining(&first), [Some(2), None, Some(3), Some(3)]);
+        assert_eq!(remaining(&take_all(engine, &limiter, &all)), [Some(1), None, Some(1), Some(2)]);
+        let refused = take_all(engine, &limiter, &all);
+        assert!(!refused.allowed);
+        assert_eq!(remaining(&refused), [Some(1), None, Some(1), Some(2)], "nothing was charged");
+        let allowed: Vec<_> = refused.each.iter().map(|result| result.allowed).collect();
+        assert_eq!(allowed, [true, true, false, true]);
+        let peek = check("second", "ip", 1.0);
+        assert_eq!(engine.run(limiter.take(&peek, How::Peek)).unwrap().remaining, Some(1));
+    });
+}
+
+#[test]
+fn several_policies_are_checked_before_anything_is_sent() {
+    let limiter = several();
+    let many: Vec<_> = (0..33).map(|n| check("second", &n.to_string(), 1.0)).collect();
+    for checks in
+        [&[][..], &many, &[check("second", "ip", 1.0), check("second", "ip", 1.0)], &[check("none", "ip", 1.0)]]
+    {
+        assert!(limiter.take_all(checks).is_err());
+    }
+    assert!(limiter.take_all(&[check("second", "ip", 1.0), check("second", "other", 1.0)]).is_ok());
+    let free = limiter.take_all(&[check("free", "ip", 1.0)]).unwrap();
+    assert!(free.requests.is_empty(), "it needs no server");
+}
+
+#[test]
+fn in_a_cluster_the_charges_of_other_slots_are_refunded() {
+    let nodes = Engine::cluster();
+    let engine = &nodes[0];
+    let limiter = several();
+    let all: Vec<_> = ["a", "b", "c", "d"].map(|id| check("second", id, 1.0)).into_iter().collect();
+    let ids_left = || -> Vec<_> {
+        let left =
+            |id: &&str| engine.run(limiter.take(&check("second", id, 1.0), How::Peek)).unwrap().remaining.unwrap();
+        ["a", "b", "c", "d"].iter().map(left).collect()
+    };
+    let first = take_all(engine, &limiter, &all);
+    assert!(first.allowed);
+    assert_eq!(ids_left(), [2, 2, 2, 2]);
+    engine.run(limiter.take(&check("second", "c", 2.0), How::Take)).unwrap();
+    let refused = take_all(engine, &limiter, &all);
+    assert!(!refused.allowed && refused.each[0].allowed && !refused.each[2].allowed);
+    let left = ids_left();
+    // A second of the machine's clock may have passed, which allows more.
+    assert!(left[0] >= 2 && left[1] >= 2 && left[3] >= 2, "{left:?}");
+}
+
+#[test]
+fn a_turn_is_charged_in_advance() {
+    Engine::each(|engine| {
+        let limiter = limiter(vec![policy("p", GCRA, 2.0), policy("window", Algorithm::FixedWindow(10.0), 2.0)]);
+        let wait = |seconds: u64| {
+            engine.run(limiter.take(&check("p", "id", 1.0), How::ReserveWithin(seconds * 1_000_000))).unwrap()
+        };
+        let waits: Vec<_> = (0..4).map(|_| wait(60).retry_after_ms.unwrap()).collect();
+        // One per five seconds, after two at once.
+        assert_eq!(waits[..2], [0, 0], "{waits:?}");
+        assert!((4900..=5000).contains(&waits[2]) && (9900..=10_000).contains(&waits[3]), "{waits:?}");
+        let late = wait(10);
+        assert!(!late.allowed && late.retry_after_ms.unwrap() > 14_000, "{late:?}");
+        assert!(late.charge.is_none());
+        let last = wait(60);
+        assert!(last.allowed, "what was refused was not charged");
+        // Who gives up gives the turn back.
+        let charge = last.charge.unwrap();
+        assert!(engine.run(limiter.settle("p", "id", &charge, 0.0)).unwrap());
+        assert!(!engine.run(limiter.settle("p", "id", &charge, 0.0)).unwrap());
+        assert!(wait(60).retry_after_ms.unwrap() <= 15_000);
+        for _ in 0..3 {
+            take(engine, &limiter, "window", 1.0);
+        }
+        let window = engine.run(limiter.take(&check("window", "id", 1.0), How::ReserveWithin(60_000_000))).unwrap();
+        assert!(!window.allowed, "a window has no turns");
+    });
+}
+
+#[test]
+fn more_than_a_charge_can_be_settled_and_is_paid_back() {
+    Engine::each(|engine| {
+        let limiter = limiter(vec![policy("p", GCRA, 10.0)]);
+        let reserved = engine.run(limiter.take(&check("p", "id", 1.0), How::Reserve)).unwrap();
+        let charge = reserved.charge.unwrap();
+        assert!(engine.run(limiter.settle("p", "id", &charge, 25.0)).unwrap());
+        let refused = take(engine, &limiter, "p", 1.0);
+        assert!(!refused.allowed);
+        assert!((15_900..=16_000).contains(&refused.retry_after_ms.unwrap()), "{refused:?}");
+        engine.pass(Duration::from_secs(16));
+        assert!(take(engine, &limiter, "p", 1.0).allowed);
+        for bad in ["", "x", "0123456789abcdef.1.s.x", "'; DROP TABLE"] {
+            assert!(!engine.run(limiter.settle("p", "id", bad, 0.0)).unwrap(), "{bad}");
+        }
+    });
+}
+
+#[test]
+fn an_identifier_can_have_another_limit() {
+    Engine::each(|engine| {
+        let limiter = limiter(vec![policy("p", GCRA, 2.0), policy("free", GCRA, f64::INFINITY)]);
+        let change = |change| engine.run(limiter.change("p", "id", change)).unwrap();
+        assert!(change(Change::Override { limit: 5.0, seconds: Some(60.0) }));
+        let first = take(engine, &limiter, "p", 3.0);
+        assert_eq!((first.allowed, first.limit, first.remaining), (true, Some(5), Some(2)));
+        assert!(change(Change::Reset));
+        assert_eq!(take(engine, &limiter, "p", 1.0).remaining, Some(4), "an override stays");
+        engine.pass(Duration::from_secs(61));
+        assert_eq!(take(engine, &limiter, "p", 1.0).limit, Some(2), "it has ended");
+        assert!(change(Change::Override { limit: f64::INFINITY, seconds: None }));
+        engine.pass(Duration::from_secs(86_400 * 365));
+        let free = take(engine, &limiter, "p", 1_000_000.0);
+        assert_eq!((free.allowed, free.limit, free.remaining), (true, None, None));
+        assert!(change(Change::Override { limit: 0.0, seconds: None }));
+        let none = take(engine, &limiter, "p", 1.0);
+        assert_eq!((none.allowed, none.limit, none.retry_after_ms), (false, Some(0), None));
+        assert!(change(Change::Restore) && !change(Change::Restore));
+        let other = Check { limit: Some(7.0), ..check("p", "other", 1.0) };
+        assert_eq!(engine.run(limiter.take(&other, How::Take)).unwrap().remaining, Some(6));
+        assert!(limiter.change("free", "id", Change::Block(1.0)).is_err());
+        assert!(limiter.change("none", "id", Change::Unblock).is_err());
+    });
+}
+
+#[test]
+fn a_block_refuses_everything_and_keeps_what_was_counted() {
+    Engine::each(|engine| {
+        let limiter = limiter(vec![policy("p", Algorithm::Calendar(Period::Year), 5.0)]);
+        take(engine, &limiter, "p", 2.0);
+        let change = |change| engine.run(limiter.change("p", "id", change)).unwrap();
+        assert!(change(Change::Block(60.0)));
+        assert!(change(Change::Block(1.0)), "it does not shorten a block");
+        let refused = take(engine, &limiter, "p", 1.0);
+        assert_eq!((refused.allowed, refused.remaining), (false, Some(0)));
+        assert!((59_000..=60_000).contains(&refused.retry_after_ms.unwrap()), "{refused:?}");
+        engine.pass(Duration::from_secs(60));
+        assert_eq!(take(engine, &limiter, "p", 1.0).remaining, Some(2));
+        assert!(change(Change::Block(60.0)) && change(Change::Unblock) && !change(Change::Unblock));
+        assert_eq!(take(engine, &limiter, "p", 1.0).remaining, Some(1));
+    });
+}
+
+#[test]
+fn a_calendar_follows_its_time_zone() {
+    Engine::each(|engine| {
+        for zone in ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"] {
+            let options = PolicyOptions {
+                name: "p".into(),
+                algorithm: Algorithm::Calendar(Period::Day),
+                limit: 1.0,
+                time_zone: Some(zone.into()),
+                shadow: false,
+            };
+            let limiter = limiter(vec![Policy::new(options).unwrap()]);
+            let check = check("p", zone, 1.0);
+            let first = engine.run(limiter.take(&check, How::Take)).unwrap();
+            let reset = jiff::Timestamp::from_millisecond(first.reset_ms.unwrap()).unwrap().in_tz(zone).unwrap();
+            assert_eq!(reset.start_of_day().unwrap(), reset, "midnight there");
+            assert!(!engine.run(limiter.take(&check, How::Take)).unwrap().allowed);
+            engine.pass(Duration::from_millis(first.reset_after_ms as u64));
+            assert!(engine.run(limiter.take(&check, How::Take)).unwrap().allowed, "a new day");
+            // Long after the bounds that are known.
+            engine.pass(Duration::from_secs(86_400 * 30));
+            assert!(engine.run(limiter.take(&check, How::Take)).unwrap().allowed);
+        }
+    });
+}
+
+#[test]
+fn a_shadow_refuses_nothing() {
+    Engine::each(|engine| {
+        let options =
+            PolicyOptions { name: "shadow".into(), algorithm: GCRA, limit: 1.0, time_zone: None, shadow: true };
+        let limiter = limiter(vec![Policy::new(options).unwrap(), policy("p", GCRA, 3.0)]);
+        let shadow = |result: &LimitResult| (result.allowed, result.shadow_denied);
+        assert_eq!(shadow(&take(engine, &limiter, "shadow", 1.0)), (true, false));
+        assert_eq!(shadow(&take(engine, &limiter, "shadow", 1.0)), (true, true));
+        let both = [check("shadow", "id", 1.0), check("p", "id", 2.0)];
+        let results = take_all(engine, &limiter, &both);
+        assert!(results.allowed);
+        assert_eq!(results.each.iter().map(shadow).collect::<Vec<_>>(), [(true, true), (true, false)]);
+        assert_eq!(results.each[1].remaining, Some(1), "it was charged");
+        assert!(!take_all(engine, &limiter, &both).allowed);
+    });
+}
+
+#[test]
+fn a_huge_limit_is_exact() {
+    Engine::each(|engine| {
+        let per_day = Algorithm::Gcra { per: 86_400.0, burst: None, strict: false };
+        let limiter = limiter(vec![policy("p", per_day, 1e6), policy("most", per_day, 2f64.powi(53) - 1.0)]);
+        assert!(take(engine, &limiter, "p", 1e6).allowed);
+        let refused = take(engine, &limiter, "p", 1.0);
+        assert!(!refused.allowed && refused.retry_after_ms.unwrap() <= 87, "{refused:?}");
+        engine.pass(Duration::from_millis(86_400));
+        let left = engine.run(limiter.take(&check("p", "id", 0.0), How::Peek)).unwrap().remaining.unwrap();
+        assert!((1000..=1100).contains(&left), "{left}");
+        assert!(take(engine, &limiter, "most", 2f64.powi(53) - 1.0).allowed);
+        assert!(!take(engine, &limiter, "most", 2f64.powi(53) - 1.0).allowed);
+    });
+}
+
+#[test]
+fn every_entry_expires() {
+    Engine::each(|engine| {
+        let limiter = several();
+        for name in ["second", "day", "user"] {
+            let result = engine.run(limiter.take(&check(name, "id", 1.0), How::Reserve)).unwrap();
+            let key = format!("rate_limit:{{rate_limit:id}}:{name}");
+            let left = engine.raw(&["PTTL", &key]).unwrap().int().unwrap();
+            assert!(left > 0 && left <= result.reset_after_ms + 1, "{name}: {left}");
+            assert!(engine.run(limiter.settle(name, "id", &result.charge.unwrap(), 0.0)).unwrap());
+            assert_eq!(engine.raw(&["EXISTS", &key]).unwrap().int().unwrap(), 0, "nothing is left of {name}");
+        }
+    });
+}

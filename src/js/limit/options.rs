@@ -1,0 +1,120 @@
+//! The options of a limiter and of its policies.
+
+use cinnabar_core::{
+    features::limit::{Algorithm, OnUnavailable, Period, Policy, PolicyOptions},
+    keys,
+};
+use cinnabar_port::error::{Error, Result};
+use napi::sys::ValueType;
+
+use crate::js::option_reader::{OptionReader, Takes};
+
+/// The options of a limiter.
+pub struct LimiterOptions {
+    /// The prefix of its keys.
+    pub prefix: Option<String>,
+    /// What it does without a server.
+    pub on_unavailable: Option<OnUnavailable>,
+    /// Its policies.
+    pub policies: Vec<Policy>,
+}
+
+/// The names of the algorithms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    FixedWindow,
+    SlidingWindow,
+    Gcra,
+    Calendar,
+}
+
+/// A number of seconds, or a period of the calendar.
+enum Per {
+    Seconds(f64),
+    Period(Period),
+}
+
+const PERIODS: [(&str, Period); 5] = [
+    ("hour", Period::Hour),
+    ("day", Period::Day),
+    ("week", Period::Week),
+    ("month", Period::Month),
+    ("year", Period::Year),
+];
+const PER: &str = "a number of seconds, 'hour', 'day', 'week', 'month' or 'year'";
+
+impl OptionReader<'_> {
+    /// Returns the options of a limiter.
+    pub fn limiter(self) -> Result<LimiterOptions> {
+        let rules = [
+            ("allow", OnUnavailable::Allow),
+            ("deny", OnUnavailable::Deny),
+            ("local", OnUnavailable::Local),
+            ("throw", OnUnavailable::Throw),
+        ];
+        let prefix = self.text(c"prefix", Some(keys::LIMITS))?;
+        let on_unavailable = self.word(c"onUnavailable", rules, Some(OnUnavailable::Allow))?;
+        let policies = self.read(c"policies", Takes::a("an object"), |js, value, label| {
+            let elements = js.elements(value, label)?;
+            let read = |pair: &[_]| {
+                let [name, policy] = *pair else { return Err(Error::argument("policies must be complete")) };
+                let name = js.text(name, "the name of a policy")?;
+                let label = format!("policies.{name}");
+                OptionReader::of(js, policy)
+                    .policy(name)
+                    .and_then(Policy::new)
+                    .map_err(|error| Error::argument(format!("{label}: {}", error.message())))
+            };
+            elements.chunks(2).map(read).collect()
+        })?;
+        Ok(LimiterOptions { prefix, on_unavailable, policies: policies.unwrap_or_default() })
+    }
+
+    /// Returns a policy of this name.
+    pub fn policy(self, name: String) -> Result<PolicyOptions> {
+        let kinds = [
+            ("gcra", Kind::Gcra),
+            ("token-bucket", Kind::Gcra),
+            ("sliding-window", Kind::SlidingWindow),
+            ("fixed-window", Kind::FixedWindow),
+            ("calendar", Kind::Calendar),
+        ];
+        let kind = self.word(c"algorithm", kinds, None)?;
+        let limit = self.number(c"limit", Takes::a("a number"))?;
+        let per = self.read(c"per", Takes::a(PER), |js, value, label| {
+            if js.kind(value) != ValueType::napi_string {
+                return js.any_number(value, label).map(Per::Seconds).map_err(|_| js.type_error(value, label, PER));
+            }
+            let word = js.text(value, label)?;
+            let period = PERIODS.iter().find(|(name, _)| *name == word).map(|(_, period)| Per::Period(*period));
+            period.ok_or_else(|| Error::argument(format!("{label} must be {PER}")))
+        })?;
+        let burst = self.number(c"burst", Takes::a("a number"))?;
+        let strict = self.flag(c"strict", false)?;
+        let time_zone = self.text(c"timeZone", None)?;
+        let shadow = self.flag(c"shadow", false)?;
+        let required = |name: &str| Error::argument(format!("{name} is required"));
+        let (limit, per) = (limit.ok_or_else(|| required("limit"))?, per.ok_or_else(|| required("per"))?);
+        let algorithm = match (kind, per) {
+            (None | Some(Kind::Calendar), Per::Period(period)) => Algorithm::Calendar(period),
+            (_, Per::Period(_)) => {
+                return Err(Error::argument("per must be a number of seconds, or algorithm 'calendar'"));
+            }
+            (Some(Kind::Calendar), Per::Seconds(_)) => {
+                return Err(Error::argument(
+                    "per must be 'hour', 'day', 'week', 'month' or 'year' for algorithm 'calendar'",
+                ));
+            }
+            (Some(Kind::FixedWindow), Per::Seconds(per)) => Algorithm::FixedWindow(per),
+            (Some(Kind::SlidingWindow), Per::Seconds(per)) => Algorithm::SlidingWindow(per),
+            (None | Some(Kind::Gcra), Per::Seconds(per)) => Algorithm::Gcra { per, burst, strict },
+        };
+        if !matches!(algorithm, Algorithm::Gcra { .. }) && (burst.is_some() || strict) {
+            return Err(Error::argument("burst and strict are for algorithm 'gcra' only"));
+        }
+        if !matches!(algorithm, Algorithm::Calendar(_)) && time_zone.is_some() {
+            return Err(Error::argument("timeZone is for algorithm 'calendar' only"));
+        }
+        Ok(PolicyOptions { name, algorithm, limit, time_zone, shadow })
+    }
+}
