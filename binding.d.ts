@@ -117,7 +117,7 @@ export declare class Keys {
 
 /** A rate limiter of one service. */
 export declare class Limiter {
-  /** Takes `{ prefix, onUnavailable, policies }`, where `policies` is a list of names and policies in turn. */
+  /** Takes `{ prefix, onUnavailable, denyCache, policies }`, where `policies` is a list of names and policies in turn. */
   constructor(service: Service, options: unknown)
   /** Returns the same object with limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Limiter

@@ -8,7 +8,7 @@ const { fromJson, toJson } = require('./json.js')
 const { onAbort } = require('./on-abort.js')
 
 // Which counter produced a rate-limit result, indexed by `Source` in crates/core/src/output.rs.
-const SOURCES = ['store', 'local', 'fallback']
+const SOURCES = ['store', 'local', 'fallback', 'cache']
 
 let bridge
 

@@ -21,6 +21,12 @@ export interface RateLimiterOptions {
    * The preset `AUTH` counts within this process unless this option is set, so that attempts to sign in are limited without a server too.
    */
   onUnavailable?: 'allow' | 'deny' | 'local' | 'throw'
+  /**
+   * Whether what the store refused is remembered in this process, for as long as the store would refuse it, so that a denied client costs
+   * no call. Default `true`. Its worker threads share what they know, up to 16,384 identifiers. Resets, refunds and overrides in any process end a refusal at once; if the
+   * counter is changed by other means, within 10 seconds. Needs the permission to subscribe to channels that begin with the prefix.
+   */
+  denyCache?: boolean
 }
 
 /** Options of a `RateLimiter` with policies. */
@@ -132,8 +138,11 @@ export interface RateLimitResult {
    * `resetTime - Date.now()`.
    */
   retryAfterMs: number
-  /** What counted the request: the store, this process (`'local'`), or nothing (`'fallback'`). */
-  source: 'store' | 'local' | 'fallback'
+  /**
+   * What decided: the store; `'cache'`, a refusal by the store that is remembered in this process; `'local'`, a counter in this process;
+   * or `'fallback'`, `onUnavailable` without counting.
+   */
+  source: 'store' | 'cache' | 'local' | 'fallback'
   /** `true` if it exceeded the limit of a policy with `shadow`, which allows it without counting it. */
   shadowDenied?: boolean
   /** What `refund` and `settle` take, if the call was `refundable` and was charged. Keep it on the server. */

@@ -179,7 +179,7 @@ for (const engine of engines) {
         await until('it is closed', () => socket.reasons.length > 0)
         assert.deepEqual(socket.reasons, ['expired'])
       }
-      await subscription.unsubscribe()
+      await subscription.close()
     })
 
     test('a rotation without grace ends the socket', async () => {

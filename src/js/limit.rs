@@ -5,8 +5,10 @@ mod options;
 use std::sync::Arc;
 
 use cinnabar_core::{
-    features::limit::{self, Change, Check, How, LimitResult, OnUnavailable, Results},
+    agents::deny_listener::{self, DenyListener},
+    features::limit::{self, Change, Check, Denials, How, LimitResult, OnUnavailable, Results, Source},
     output::Output,
+    store::Store,
 };
 use cinnabar_port::{
     Call,
@@ -14,6 +16,7 @@ use cinnabar_port::{
 };
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
+use tokio::time::Instant;
 
 use super::{
     node_api::{Js, RawValue},
@@ -21,7 +24,8 @@ use super::{
     option_reader::OptionReader,
     sensitive_keys,
     service::Service,
-    service_core::ServiceCore,
+    service_core::{Ending, ResourceGroup, ServiceCore},
+    time::moment,
 };
 
 /// The longest wait for a turn, in milliseconds.
@@ -32,15 +36,31 @@ const LONGEST_WAIT_MS: u64 = 86_400_000;
 pub struct Limiter {
     core: ServiceCore,
     limiter: Arc<limit::Limiter>,
+    /// Whether what was refused is remembered.
+    caches: bool,
+}
+
+/// The deny cache of a limiter while its service is open.
+struct OpenCache {
+    listener: Arc<DenyListener>,
+    store: Arc<Store>,
+    /// The cache is found by its address.
+    _limiter: Arc<limit::Limiter>,
+}
+
+impl ResourceGroup for OpenCache {
+    fn end(&self, _: Instant) -> Ending {
+        None
+    }
 }
 
 #[napi]
 impl Limiter {
-    /// Takes `{ prefix, onUnavailable, policies }`, where `policies` is a list of names and policies in turn.
+    /// Takes `{ prefix, onUnavailable, denyCache, policies }`, where `policies` is a list of names and policies in turn.
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
-        let read = || -> Result<limit::Limiter> {
+        let read = || -> Result<(limit::Limiter, bool)> {
             let options = OptionReader::of(js, options.raw()).limiter()?;
             let hidden = options.prefix.clone();
             let limiter = limit::Limiter::new(limit::Options {
@@ -51,16 +71,16 @@ impl Limiter {
                 local: service.core.local_store(),
             })?;
             hidden.iter().for_each(|prefix| sensitive_keys::register(prefix));
-            Ok(limiter)
+            Ok((limiter, options.deny_cache))
         };
-        let limiter = read().map_err(|error| service.core.exception(&env, &error))?;
-        Ok(Self { core: service.core.clone(), limiter: Arc::new(limiter) })
+        let (limiter, caches) = read().map_err(|error| service.core.exception(&env, &error))?;
+        Ok(Self { core: service.core.clone(), limiter: Arc::new(limiter), caches })
     }
 
     /// Returns the same object with limits: `{ timeoutMs, signals, ids }`.
     #[napi]
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Limiter> {
-        Ok(Self { core: self.core.within(&env, limits.raw())?, limiter: self.limiter.clone() })
+        Ok(Self { core: self.core.within(&env, limits.raw())?, limiter: self.limiter.clone(), caches: self.caches })
     }
 
     /// Counts a hit of a fixed window. `locally` counts in this process while the store is unavailable, unless the limiter has its own rule.
@@ -70,7 +90,11 @@ impl Limiter {
             let (limit, window) = (js.any_number(limit.raw(), "limit")?, js.any_number(window.raw(), "windowSeconds")?);
             let (limiter, id) = (self.limiter.clone(), js.any_text(id.raw(), "identifier")?);
             let otherwise = if locally == Some(true) { OnUnavailable::Local } else { OnUnavailable::Allow };
-            Ok(Call::deferred(move || Ok(limiter.check(&id, limit, window, otherwise)?.map(output))))
+            let cache = self.cache(js)?;
+            Ok(Call::deferred(move || {
+                let denials = cache.as_ref().map(|(_, denials)| denials.clone());
+                Ok(learning(cache, limiter.check(&id, limit, window, otherwise, denials)?).map(output))
+            }))
         })
     }
 
@@ -79,7 +103,8 @@ impl Limiter {
     pub fn check_key(&self, env: Env, key: Unknown, limit: Unknown, window: Unknown) -> RawValue {
         self.core.submit(env, operation("RATE LIMIT"), |js| {
             let (limit, window) = (js.any_number(limit.raw(), "limit")?, js.any_number(window.raw(), "window")?);
-            self.limiter.check_key(&js.any_text(key.raw(), "key")?, limit, window)
+            let denials = self.cache(js)?.map(|(_, denials)| denials);
+            self.limiter.check_key(&js.any_text(key.raw(), "key")?, limit, window, denials)
         })
     }
 
@@ -87,7 +112,11 @@ impl Limiter {
     #[napi]
     pub fn reset(&self, env: Env, id: Unknown) -> RawValue {
         let operation = self.core.operation("RESET RATE LIMIT", Empty::Zero);
-        self.core.submit(env, operation, |js| Ok(self.limiter.reset(&js.any_text(id.raw(), "identifier")?)))
+        self.core.submit(env, operation, |js| {
+            let id = js.any_text(id.raw(), "identifier")?;
+            let cache = self.cache(js)?;
+            Ok(self.limiter.reset(&id, cache.as_ref().map(|(_, denials)| &denials.cache)))
+        })
     }
 
     /// Checks hits under a policy. `how` is `take`, `reserve`, `peek` or `drain`; with `ahead`, so many milliseconds may be reserved.
@@ -114,7 +143,11 @@ impl Limiter {
             };
             let limiter = self.limiter.clone();
             limiter.has_policy(&check.policy)?;
-            Ok(Call::deferred(move || Ok(limiter.take(&check, how)?.map(output))))
+            let cache = self.cache(js)?;
+            Ok(Call::deferred(move || {
+                let denials = cache.as_ref().map(|(_, denials)| denials.clone());
+                Ok(learning(cache, limiter.take(&check, how, denials)?).map(output))
+            }))
         })
     }
 
@@ -144,7 +177,8 @@ impl Limiter {
         self.core.submit(env, operation("SETTLE RATE LIMIT"), |js| {
             let (policy, id) = (js.text(policy.raw(), "policy")?, js.any_text(id.raw(), "identifier")?);
             let (charge, actual) = (js.any_text(charge.raw(), "charge")?, js.any_number(actual.raw(), "actual")?);
-            self.limiter.settle(&policy, &id, &charge, actual)
+            let cache = self.cache(js)?;
+            self.limiter.settle(&policy, &id, &charge, actual, cache.as_ref().map(|(_, denials)| &denials.cache))
         })
     }
 
@@ -172,9 +206,39 @@ impl Limiter {
                 },
                 _ => Change::Restore,
             };
-            self.limiter.change(&policy, &id, change)
+            let cache = self.cache(js)?;
+            self.limiter.change(&policy, &id, change, cache.as_ref().map(|(_, denials)| &denials.cache))
         })
     }
+}
+
+impl Limiter {
+    /// Returns the deny cache with the current time. There is none on the embedded engine, whose clock tests can move.
+    fn cache(&self, js: Js) -> Result<Option<(Arc<OpenCache>, Denials)>> {
+        if !self.caches {
+            return Ok(None);
+        }
+        let open_store = self.core.open_store(js)?;
+        let store = open_store.store();
+        if store.is_embedded() {
+            return Ok(None);
+        }
+        let listener = deny_listener::shared(store, self.limiter.changes_channel())?;
+        let make = |limiter| OpenCache { listener, store: store.clone(), _limiter: limiter };
+        let cache = self.core.resources().group(&self.limiter, make);
+        let denials = Denials { cache: cache.listener.cache().clone(), now: moment() };
+        Ok(Some((cache, denials)))
+    }
+}
+
+/// Listens to changes once something was refused.
+fn learning(cache: Option<(Arc<OpenCache>, Denials)>, call: Call<LimitResult>) -> Call<LimitResult> {
+    let Some((cache, _)) = cache else { return call };
+    call.inspect(move |result| {
+        if result.is_ok_and(|result| !result.allowed && result.source == Source::Store) {
+            cache.listener.start(&cache.store);
+        }
+    })
 }
 
 fn check(js: Js, policy: Unknown, id: Unknown, cost: Unknown, limit: Unknown) -> Result<Check> {

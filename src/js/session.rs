@@ -7,7 +7,8 @@ mod options;
 use std::{sync::Arc, time::Duration};
 
 use cinnabar_core::{
-    features::session::{self, CookieAttributes, Create, CreatedSession, ListedSession, Moment, OpenedSession},
+    features::Moment,
+    features::session::{self, CookieAttributes, Create, CreatedSession, ListedSession, OpenedSession},
     keys,
     output::Output,
 };

@@ -5,7 +5,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use cinnabar_core::features::session::Moment;
+use cinnabar_core::features::Moment;
 
 /// Formats a time as `Date.prototype.toISOString` does.
 pub fn iso(at: SystemTime) -> String {

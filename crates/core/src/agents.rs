@@ -3,6 +3,7 @@
 mod channel_buffer;
 mod clock_monitor;
 pub mod connections;
+pub mod deny_listener;
 mod eviction;
 mod inbox_consumer;
 pub mod lock_release;

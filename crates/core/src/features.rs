@@ -7,6 +7,7 @@ mod hints;
 mod json;
 pub mod limit;
 pub mod lock;
+mod moment;
 pub mod queue;
 pub mod raw;
 pub mod room;
@@ -15,5 +16,6 @@ mod takeover;
 mod time_zone;
 mod ttl;
 
+pub use moment::Moment;
 pub use takeover::Takeover;
 pub use ttl::MAX_SECONDS as MAX_TTL_SECONDS;

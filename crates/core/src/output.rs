@@ -29,6 +29,8 @@ pub enum Source {
     Local = 1,
     /// None, because the store was unavailable.
     Fallback = 2,
+    /// The store, earlier: it refuses this for a while.
+    Cache = 3,
 }
 
 /// The result of a check of a rate limit.

@@ -15,6 +15,8 @@ pub struct LimiterOptions {
     pub prefix: Option<String>,
     /// What it does without a server.
     pub on_unavailable: Option<OnUnavailable>,
+    /// Whether it remembers what the store refused.
+    pub deny_cache: bool,
     /// Its policies.
     pub policies: Vec<Policy>,
 }
@@ -54,6 +56,7 @@ impl OptionReader<'_> {
         ];
         let prefix = self.text(c"prefix", Some(keys::LIMITS))?;
         let on_unavailable = self.word(c"onUnavailable", rules, Some(OnUnavailable::Allow))?;
+        let deny_cache = self.flag(c"denyCache", true)?;
         let policies = self.read(c"policies", Takes::a("an object"), |js, value, label| {
             let elements = js.elements(value, label)?;
             let read = |pair: &[_]| {
@@ -67,7 +70,7 @@ impl OptionReader<'_> {
             };
             elements.chunks(2).map(read).collect()
         })?;
-        Ok(LimiterOptions { prefix, on_unavailable, policies: policies.unwrap_or_default() })
+        Ok(LimiterOptions { prefix, on_unavailable, deny_cache, policies: policies.unwrap_or_default() })
     }
 
     /// Returns a policy of this name.

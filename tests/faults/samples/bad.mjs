@@ -8,7 +8,7 @@ export default scenario({ number: 0, name: 'bad', engine: 'none' }, async (t) =>
   const make = (name, action, options) => t.calls.make(name, action, { timeoutMs: 50, ...options })
   await make('the right one', async () => 'mine', { right: (value) => value === 'mine' })
   await make('the wrong one', async () => 'theirs', { right: (value) => value === 'mine' })
-  await make('the late one', () => t.sleep(200))
+  await make('the late one', () => t.sleep(1500))
   await make('the odd one', () => Promise.reject(new Error('no code')))
   void make('the lost one', () => new Promise(() => {}))
   for (let i = 0; i < 30; i++) {

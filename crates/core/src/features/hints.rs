@@ -58,6 +58,13 @@ impl<T: Clone> Hints<T> {
         self.in_use.store(true, Ordering::Relaxed);
     }
 
+    /// Removes all keys.
+    pub fn clear(&self) {
+        let mut halves = self.halves.lock();
+        halves.young.clear();
+        halves.old.clear();
+    }
+
     /// Removes a key.
     pub fn remove(&self, key: &Bytes) {
         let hash = self.hasher.hash_one(key);

@@ -23,6 +23,7 @@ macro_rules! policy_script {
 
 mod calendar;
 mod charge;
+mod deny_cache;
 mod manage;
 mod policy;
 mod result;
@@ -50,6 +51,7 @@ use crate::{
 
 pub use self::{
     calendar::Period,
+    deny_cache::{Denials, DenyCache},
     manage::Change,
     policy::{Algorithm, Policy, PolicyOptions},
     result::Results,
@@ -125,25 +127,39 @@ impl Limiter {
         limit: f64,
         window_seconds: f64,
         otherwise: OnUnavailable,
+        denials: Option<Denials>,
     ) -> Result<Call<LimitResult>> {
-        self.count(self.key(id), limit, window_seconds, otherwise)
+        self.count(self.key(id), limit, window_seconds, otherwise, denials)
     }
 
     /// The same for a key exactly as given.
     ///
     /// # Errors
     /// As for `check`.
-    pub fn check_key(&self, key: &str, limit: f64, window_seconds: f64) -> Result<Call<bool>> {
-        let counted = self.count(keys::verbatim(key), limit, window_seconds, OnUnavailable::Allow)?;
+    pub fn check_key(
+        &self,
+        key: &str,
+        limit: f64,
+        window_seconds: f64,
+        denials: Option<Denials>,
+    ) -> Result<Call<bool>> {
+        let counted = self.count(keys::verbatim(key), limit, window_seconds, OnUnavailable::Allow, denials)?;
         Ok(counted.map(|checked| checked.allowed))
     }
 
     /// Resets the counter of `id`. Returns how many keys were deleted.
-    pub fn reset(&self, id: &str) -> Call<i64> {
-        let request = Request::script(&RESET, [self.key(id), self.changes_channel()]).idempotent();
+    pub fn reset(&self, id: &str, cache: Option<&Arc<DenyCache>>) -> Call<i64> {
+        let key = self.key(id);
+        let request = Request::script(&RESET, [key.clone(), self.changes_channel()]).idempotent();
         // The local counter is reset in any case, because it applies while the server is unavailable.
         let (local, here) = (self.local.clone(), request.clone());
-        Call::new(request, Reply::int).inspect(move |_| drop(local.execute_if_used(&here)))
+        let call = Call::new(request, Reply::int).inspect(move |_| drop(local.execute_if_used(&here)));
+        changing(cache, key, call)
+    }
+
+    /// Returns the channel on which keys of this limiter are published that may allow more than before.
+    pub fn changes_channel(&self) -> Bytes {
+        keys::limit_changes(&self.prefix, self.database)
     }
 
     /// Returns the key of the counter for `id`. A route key created by `keyForRoute` is used unchanged, whichever method gets it.
@@ -160,10 +176,6 @@ impl Limiter {
         }
     }
 
-    fn changes_channel(&self) -> Bytes {
-        keys::limit_changes(&self.prefix, self.database)
-    }
-
     fn on_unavailable(&self, otherwise: OnUnavailable) -> OnUnavailable {
         self.on_unavailable.unwrap_or(otherwise)
     }
@@ -174,11 +186,13 @@ impl Limiter {
         limit: f64,
         window_seconds: f64,
         otherwise: OnUnavailable,
+        denials: Option<Denials>,
     ) -> Result<Call<LimitResult>> {
         let limit = limit_of("limit", 1.0, limit)?;
         let window = ttl::from_seconds("windowSeconds", window_seconds)?;
-        let args = [key, limit.to_string().into(), ttl::millis(window)];
-        let request = Request::script(&FIXED_WINDOW, args).merging(Merge::Script);
+        let (limit_arg, window_arg) = (Bytes::from(limit.to_string()), ttl::millis(window));
+        let request = Request::script(&FIXED_WINDOW, [key.clone(), limit_arg.clone(), window_arg.clone()]);
+        let request = request.merging(Merge::Script);
         let read = move |reply: Reply, source| {
             let [hits, reset, left] = reply.tuple()?;
             let (hits, reset_ms, left_ms) = (hits.int()?, reset.int()?, left.int()?);
@@ -199,7 +213,7 @@ impl Limiter {
         };
         let counted = Call::new(request.clone(), move |reply| read(reply, Source::Store));
         let window_ms = window.as_millis() as i64;
-        Ok(match self.on_unavailable(otherwise) {
+        let call = match self.on_unavailable(otherwise) {
             OnUnavailable::Allow => {
                 counted.or_fallback(move || Ok(LimitResult::uncounted(true, Some(limit), window_ms)))
             }
@@ -211,7 +225,19 @@ impl Limiter {
                 counted.or_fallback(move || local.execute(&request).and_then(|reply| read(reply, Source::Local)))
             }
             OnUnavailable::Throw => counted,
+        };
+        Ok(match denials {
+            Some(denials) => denials.around(key, [limit_arg, window_arg].into_iter().collect(), 1, call),
+            None => call,
         })
+    }
+}
+
+/// Wraps a call after which a key may allow more than before.
+fn changing<T: Send + 'static>(cache: Option<&Arc<DenyCache>>, key: Bytes, call: Call<T>) -> Call<T> {
+    match cache {
+        Some(cache) => cache.changing(key, call),
+        None => call,
     }
 }
 

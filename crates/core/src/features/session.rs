@@ -51,7 +51,7 @@ use self::{
     update::owner,
     write::SessionWrite,
 };
-use super::{hints::Hints, json::Object, ttl};
+use super::{Moment, hints::Hints, json::Object, ttl};
 use crate::keys::{self, Prefix};
 
 pub use ::cookie::SameSite;
@@ -61,7 +61,6 @@ pub use cookie::CookieAttributes;
 pub use create::{Create, CreatedSession};
 pub use encryption::Encryption;
 pub use ending::{Ending, Reason};
-pub use freshness::Moment;
 pub use index::{ListedSession, public_id};
 pub use names::Names;
 pub use open::OpenedSession;

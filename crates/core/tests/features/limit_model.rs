@@ -45,7 +45,7 @@ struct History<'a> {
 impl History<'_> {
     fn check(&self, how: How, cost: i64) -> LimitResult {
         let check = Check { policy: "p".into(), id: "id".into(), cost: cost as f64, limit: None };
-        self.engine.run(self.limiter.take(&check, how)).unwrap()
+        self.engine.run(self.limiter.take(&check, how, None)).unwrap()
     }
 
     fn compare(&mut self, result: &LimitResult, cost: i64, allowed: bool, wait: Option<i64>) {
@@ -119,7 +119,7 @@ impl History<'_> {
         let hits = self.charges[at].hits;
         let actual = self.dice.below(hits as usize + 1) as i64;
         let text = self.charges[at].text.clone();
-        let settled = self.engine.run(self.limiter.settle("p", "id", &text, actual as f64)).unwrap();
+        let settled = self.engine.run(self.limiter.settle("p", "id", &text, actual as f64, None)).unwrap();
         let result = self.check(How::Peek, 0);
         let (now, rules) = (result.now_us.unwrap(), self.rules);
         self.simulation.now(&rules, now);
@@ -170,7 +170,7 @@ impl History<'_> {
             1 => Change::Unblock,
             _ => Change::Reset,
         };
-        self.engine.run(self.limiter.change("p", "id", change)).unwrap();
+        self.engine.run(self.limiter.change("p", "id", change, None)).unwrap();
         let result = self.check(How::Peek, 0);
         let (now, rules) = (result.now_us.unwrap(), self.rules);
         self.simulation.now(&rules, now);
@@ -180,7 +180,7 @@ impl History<'_> {
                 self.simulation.blocked = self.simulation.blocked.max(now + (seconds * 1e6) as i64);
             }
             Change::Block(_) => {
-                self.engine.run(self.limiter.change("p", "id", Change::Unblock)).unwrap();
+                self.engine.run(self.limiter.change("p", "id", Change::Unblock, None)).unwrap();
                 self.simulation.blocked = 0;
                 return;
             }
@@ -196,7 +196,7 @@ impl History<'_> {
     }
 
     fn reset(&mut self) {
-        self.engine.run(self.limiter.change("p", "id", Change::Reset)).unwrap();
+        self.engine.run(self.limiter.change("p", "id", Change::Reset, None)).unwrap();
         self.simulation = Simulation::default();
         self.charges.clear();
         let now = self.check(How::Peek, 0).now_us.unwrap();

@@ -28,7 +28,7 @@ fn check(policy: &str, id: &str, cost: f64) -> Check {
 }
 
 fn take(engine: &Engine, limiter: &Limiter, policy: &str, cost: f64) -> LimitResult {
-    engine.run(limiter.take(&check(policy, "id", cost), How::Take)).unwrap()
+    engine.run(limiter.take(&check(policy, "id", cost), How::Take, None)).unwrap()
 }
 
 const GCRA: Algorithm = Algorithm::Gcra { per: 10.0, burst: None, strict: false };
@@ -66,7 +66,7 @@ fn several_policies_are_charged_together_or_not_at_all() {
         let allowed: Vec<_> = refused.each.iter().map(|result| result.allowed).collect();
         assert_eq!(allowed, [true, true, false, true]);
         let peek = check("second", "ip", 1.0);
-        assert_eq!(engine.run(limiter.take(&peek, How::Peek)).unwrap().remaining, Some(1));
+        assert_eq!(engine.run(limiter.take(&peek, How::Peek, None)).unwrap().remaining, Some(1));
     });
 }
 
@@ -91,14 +91,15 @@ fn in_a_cluster_the_charges_of_other_slots_are_refunded() {
     let limiter = several();
     let all: Vec<_> = ["a", "b", "c", "d"].map(|id| check("second", id, 1.0)).into_iter().collect();
     let ids_left = || -> Vec<_> {
-        let left =
-            |id: &&str| engine.run(limiter.take(&check("second", id, 1.0), How::Peek)).unwrap().remaining.unwrap();
+        let left = |id: &&str| {
+            engine.run(limiter.take(&check("second", id, 1.0), How::Peek, None)).unwrap().remaining.unwrap()
+        };
         ["a", "b", "c", "d"].iter().map(left).collect()
     };
     let first = take_all(engine, &limiter, &all);
     assert!(first.allowed);
     assert_eq!(ids_left(), [2, 2, 2, 2]);
-    engine.run(limiter.take(&check("second", "c", 2.0), How::Take)).unwrap();
+    engine.run(limiter.take(&check("second", "c", 2.0), How::Take, None)).unwrap();
     let refused = take_all(engine, &limiter, &all);
     assert!(!refused.allowed && refused.each[0].allowed && !refused.each[2].allowed);
     let left = ids_left();
@@ -111,7 +112,7 @@ fn a_turn_is_charged_in_advance() {
     Engine::each(|engine| {
         let limiter = limiter(vec![policy("p", GCRA, 2.0), policy("window", Algorithm::FixedWindow(10.0), 2.0)]);
         let wait = |seconds: u64| {
-            engine.run(limiter.take(&check("p", "id", 1.0), How::ReserveWithin(seconds * 1_000_000))).unwrap()
+            engine.run(limiter.take(&check("p", "id", 1.0), How::ReserveWithin(seconds * 1_000_000), None)).unwrap()
         };
         let waits: Vec<_> = (0..4).map(|_| wait(60).retry_after_ms.unwrap()).collect();
         // One per five seconds, after two at once.
@@ -124,13 +125,14 @@ fn a_turn_is_charged_in_advance() {
         assert!(last.allowed, "what was refused was not charged");
         // Who gives up gives the turn back.
         let charge = last.charge.unwrap();
-        assert!(engine.run(limiter.settle("p", "id", &charge, 0.0)).unwrap());
-        assert!(!engine.run(limiter.settle("p", "id", &charge, 0.0)).unwrap());
+        assert!(engine.run(limiter.settle("p", "id", &charge, 0.0, None)).unwrap());
+        assert!(!engine.run(limiter.settle("p", "id", &charge, 0.0, None)).unwrap());
         assert!(wait(60).retry_after_ms.unwrap() <= 15_000);
         for _ in 0..3 {
             take(engine, &limiter, "window", 1.0);
         }
-        let window = engine.run(limiter.take(&check("window", "id", 1.0), How::ReserveWithin(60_000_000))).unwrap();
+        let window =
+            engine.run(limiter.take(&check("window", "id", 1.0), How::ReserveWithin(60_000_000), None)).unwrap();
         assert!(!window.allowed, "a window has no turns");
     });
 }
@@ -139,16 +141,16 @@ fn a_turn_is_charged_in_advance() {
 fn more_than_a_charge_can_be_settled_and_is_paid_back() {
     Engine::each(|engine| {
         let limiter = limiter(vec![policy("p", GCRA, 10.0)]);
-        let reserved = engine.run(limiter.take(&check("p", "id", 1.0), How::Reserve)).unwrap();
+        let reserved = engine.run(limiter.take(&check("p", "id", 1.0), How::Reserve, None)).unwrap();
         let charge = reserved.charge.unwrap();
-        assert!(engine.run(limiter.settle("p", "id", &charge, 25.0)).unwrap());
+        assert!(engine.run(limiter.settle("p", "id", &charge, 25.0, None)).unwrap());
         let refused = take(engine, &limiter, "p", 1.0);
         assert!(!refused.allowed);
         assert!((15_900..=16_000).contains(&refused.retry_after_ms.unwrap()), "{refused:?}");
         engine.pass(Duration::from_secs(16));
         assert!(take(engine, &limiter, "p", 1.0).allowed);
         for bad in ["", "x", "0123456789abcdef.1.s.x", "'; DROP TABLE"] {
-            assert!(!engine.run(limiter.settle("p", "id", bad, 0.0)).unwrap(), "{bad}");
+            assert!(!engine.run(limiter.settle("p", "id", bad, 0.0, None)).unwrap(), "{bad}");
         }
     });
 }
@@ -157,7 +159,7 @@ fn more_than_a_charge_can_be_settled_and_is_paid_back() {
 fn an_identifier_can_have_another_limit() {
     Engine::each(|engine| {
         let limiter = limiter(vec![policy("p", GCRA, 2.0), policy("free", GCRA, f64::INFINITY)]);
-        let change = |change| engine.run(limiter.change("p", "id", change)).unwrap();
+        let change = |change| engine.run(limiter.change("p", "id", change, None)).unwrap();
         assert!(change(Change::Override { limit: 5.0, seconds: Some(60.0) }));
         let first = take(engine, &limiter, "p", 3.0);
         assert_eq!((first.allowed, first.limit, first.remaining), (true, Some(5), Some(2)));
@@ -174,9 +176,9 @@ fn an_identifier_can_have_another_limit() {
         assert_eq!((none.allowed, none.limit, none.retry_after_ms), (false, Some(0), None));
         assert!(change(Change::Restore) && !change(Change::Restore));
         let other = Check { limit: Some(7.0), ..check("p", "other", 1.0) };
-        assert_eq!(engine.run(limiter.take(&other, How::Take)).unwrap().remaining, Some(6));
-        assert!(limiter.change("free", "id", Change::Block(1.0)).is_err());
-        assert!(limiter.change("none", "id", Change::Unblock).is_err());
+        assert_eq!(engine.run(limiter.take(&other, How::Take, None)).unwrap().remaining, Some(6));
+        assert!(limiter.change("free", "id", Change::Block(1.0), None).is_err());
+        assert!(limiter.change("none", "id", Change::Unblock, None).is_err());
     });
 }
 
@@ -185,7 +187,7 @@ fn a_block_refuses_everything_and_keeps_what_was_counted() {
     Engine::each(|engine| {
         let limiter = limiter(vec![policy("p", Algorithm::Calendar(Period::Year), 5.0)]);
         take(engine, &limiter, "p", 2.0);
-        let change = |change| engine.run(limiter.change("p", "id", change)).unwrap();
+        let change = |change| engine.run(limiter.change("p", "id", change, None)).unwrap();
         assert!(change(Change::Block(60.0)));
         assert!(change(Change::Block(1.0)), "it does not shorten a block");
         let refused = take(engine, &limiter, "p", 1.0);
@@ -211,15 +213,15 @@ fn a_calendar_follows_its_time_zone() {
             };
             let limiter = limiter(vec![Policy::new(options).unwrap()]);
             let check = check("p", zone, 1.0);
-            let first = engine.run(limiter.take(&check, How::Take)).unwrap();
+            let first = engine.run(limiter.take(&check, How::Take, None)).unwrap();
             let reset = jiff::Timestamp::from_millisecond(first.reset_ms.unwrap()).unwrap().in_tz(zone).unwrap();
             assert_eq!(reset.start_of_day().unwrap(), reset, "midnight there");
-            assert!(!engine.run(limiter.take(&check, How::Take)).unwrap().allowed);
+            assert!(!engine.run(limiter.take(&check, How::Take, None)).unwrap().allowed);
             engine.pass(Duration::from_millis(first.reset_after_ms as u64));
-            assert!(engine.run(limiter.take(&check, How::Take)).unwrap().allowed, "a new day");
+            assert!(engine.run(limiter.take(&check, How::Take, None)).unwrap().allowed, "a new day");
             // Long after the bounds that are known.
             engine.pass(Duration::from_secs(86_400 * 30));
-            assert!(engine.run(limiter.take(&check, How::Take)).unwrap().allowed);
+            assert!(engine.run(limiter.take(&check, How::Take, None)).unwrap().allowed);
         }
     });
 }
@@ -251,7 +253,7 @@ fn a_huge_limit_is_exact() {
         let refused = take(engine, &limiter, "p", 1.0);
         assert!(!refused.allowed && refused.retry_after_ms.unwrap() <= 87, "{refused:?}");
         engine.pass(Duration::from_millis(86_400));
-        let left = engine.run(limiter.take(&check("p", "id", 0.0), How::Peek)).unwrap().remaining.unwrap();
+        let left = engine.run(limiter.take(&check("p", "id", 0.0), How::Peek, None)).unwrap().remaining.unwrap();
         assert!((1000..=1100).contains(&left), "{left}");
         assert!(take(engine, &limiter, "most", 2f64.powi(53) - 1.0).allowed);
         assert!(!take(engine, &limiter, "most", 2f64.powi(53) - 1.0).allowed);
@@ -263,11 +265,11 @@ fn every_entry_expires() {
     Engine::each(|engine| {
         let limiter = several();
         for name in ["second", "day", "user"] {
-            let result = engine.run(limiter.take(&check(name, "id", 1.0), How::Reserve)).unwrap();
+            let result = engine.run(limiter.take(&check(name, "id", 1.0), How::Reserve, None)).unwrap();
             let key = format!("rate_limit:{{rate_limit:id}}:{name}");
             let left = engine.raw(&["PTTL", &key]).unwrap().int().unwrap();
             assert!(left > 0 && left <= result.reset_after_ms + 1, "{name}: {left}");
-            assert!(engine.run(limiter.settle(name, "id", &result.charge.unwrap(), 0.0)).unwrap());
+            assert!(engine.run(limiter.settle(name, "id", &result.charge.unwrap(), 0.0, None)).unwrap());
             assert_eq!(engine.raw(&["EXISTS", &key]).unwrap().int().unwrap(), 0, "nothing is left of {name}");
         }
     });

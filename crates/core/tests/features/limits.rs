@@ -22,7 +22,7 @@ fn with_prefix(prefix: Option<&str>) -> Limiter {
 }
 
 fn check(limiter: &Limiter, id: &str, limit: f64, window_seconds: f64) -> Result<Call<LimitResult>> {
-    limiter.check(id, limit, window_seconds, OnUnavailable::Throw)
+    limiter.check(id, limit, window_seconds, OnUnavailable::Throw, None)
 }
 
 #[test]
@@ -53,8 +53,8 @@ fn a_rejected_hit_is_not_counted_and_a_window_ends() {
     assert_eq!(engine.text("rate_limit:ip").as_deref(), Some("2"));
     engine.advance(Duration::from_millis(40_001));
     assert!(check().allowed);
-    assert_eq!(engine.run(Ok(limiter.reset("ip"))).unwrap(), 1);
-    assert_eq!(engine.run(Ok(limiter.reset("ip"))).unwrap(), 0);
+    assert_eq!(engine.run(Ok(limiter.reset("ip", None))).unwrap(), 1);
+    assert_eq!(engine.run(Ok(limiter.reset("ip", None))).unwrap(), 0);
     assert_eq!(check().remaining, Some(1));
 }
 
@@ -90,8 +90,8 @@ fn a_key_of_another_type_is_unchanged() {
 fn a_verbatim_key_is_used_unchanged() {
     let (engine, limiter) = (Engine::new(), limiter());
     let key = "ratelimit:10.0.0.1:/login".to_owned();
-    assert!(engine.run(limiter.check_key(&key, 1.0, 60.0)).unwrap());
-    assert!(!engine.run(limiter.check_key(&key, 1.0, 60.0)).unwrap());
+    assert!(engine.run(limiter.check_key(&key, 1.0, 60.0, None)).unwrap());
+    assert!(!engine.run(limiter.check_key(&key, 1.0, 60.0, None)).unwrap());
     assert_eq!(engine.text(&key).as_deref(), Some("1"));
 }
 
@@ -103,9 +103,9 @@ fn a_route_key_is_the_same_key_for_every_method() {
     for (limiter, ids, key) in [(limiter(), vec![given], given), (own, vec![prefixed, given], prefixed)] {
         for id in ids {
             assert!(engine.run(check(&limiter, id, 9.0, 60.0)).unwrap().allowed);
-            assert!(engine.run(limiter.check_key(key, 9.0, 60.0)).unwrap());
+            assert!(engine.run(limiter.check_key(key, 9.0, 60.0, None)).unwrap());
             assert_eq!(engine.text(key).as_deref(), Some("2"));
-            assert_eq!(engine.run(Ok(limiter.reset(id))).unwrap(), 1);
+            assert_eq!(engine.run(Ok(limiter.reset(id, None))).unwrap(), 1);
         }
     }
     engine.assert_all_have_a_ttl();

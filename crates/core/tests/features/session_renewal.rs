@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use cinnabar_core::features::session::{Create, Moment, Options, Sessions};
+use cinnabar_core::features::{
+    Moment,
+    session::{Create, Options, Sessions},
+};
 use cinnabar_port::{Request, Step, Verb};
 
 use crate::run::{Dice, Engine};

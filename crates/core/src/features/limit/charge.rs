@@ -13,7 +13,7 @@ use cinnabar_port::{
 };
 
 use super::{
-    Limiter, Source,
+    DenyCache, Limiter, Source, changing,
     policy::cost_of,
     result::Outcome,
     subject::{Build, Subject, learning, learning_locally},
@@ -68,10 +68,20 @@ impl Limiter {
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for an unknown policy or an invalid number of hits.
-    pub fn settle(&self, policy: &str, id: &str, charge: &str, actual: f64) -> Result<Call<bool>> {
+    pub fn settle(
+        &self,
+        policy: &str,
+        id: &str,
+        charge: &str,
+        actual: f64,
+        cache: Option<&Arc<DenyCache>>,
+    ) -> Result<Call<bool>> {
         let (subject, actual) = (self.subject(policy, id, None)?, cost_of(actual)?);
         match Charge::parse(charge) {
-            Some(charge) if subject.policy.limit().is_some() => self.settle_subject(&subject, &charge, actual),
+            Some(charge) if subject.policy.limit().is_some() => {
+                let call = self.settle_subject(&subject, &charge, actual)?;
+                Ok(changing(cache, subject.entry, call))
+            }
             _ => Ok(Call::ready(false)),
         }
     }

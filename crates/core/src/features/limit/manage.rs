@@ -9,7 +9,7 @@ use cinnabar_port::{
 };
 
 use super::{
-    Limiter,
+    DenyCache, Limiter, changing,
     charge::settled_by,
     subject::{Build, learning},
 };
@@ -42,7 +42,7 @@ impl Limiter {
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for an unknown policy, one that allows everything, or an invalid time or limit.
-    pub fn change(&self, policy: &str, id: &str, change: Change) -> Result<Call<bool>> {
+    pub fn change(&self, policy: &str, id: &str, change: Change, cache: Option<&Arc<DenyCache>>) -> Result<Call<bool>> {
         let subject = self.subject(policy, id, None)?;
         let micros = |what, seconds| Ok::<_, Error>(ttl::from_seconds(what, seconds)?.as_micros());
         let (what, length, limit) = match change {
@@ -62,7 +62,7 @@ impl Limiter {
         }
         let calendars: Vec<_> = subject.policy.calendar().cloned().into_iter().collect();
         let length = Bytes::from(length.to_string());
-        let channel = self.changes_channel();
+        let (channel, entry) = (self.changes_channel(), subject.entry.clone());
         let build: Build = Arc::new(move || {
             let [algorithm, own_limit, period, extra] = subject.policy.args();
             let what = Bytes::from_static(what.as_bytes());
@@ -72,6 +72,8 @@ impl Limiter {
         });
         // What is counted in this process is changed in any case, because it applies while the server is unavailable.
         let (local, here) = (self.local.clone(), build.clone());
-        Ok(learning(calendars, build, Box::new(settled_by)).inspect(move |_| drop(local.execute_if_used(&here()))))
+        let call =
+            learning(calendars, build, Box::new(settled_by)).inspect(move |_| drop(local.execute_if_used(&here())));
+        Ok(changing(cache, entry, call))
     }
 }

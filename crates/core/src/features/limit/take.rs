@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cinnabar_port::{Call, Merge, Request, error::Result};
 
 use super::{
-    LimitResult, Limiter, OnUnavailable, Source,
+    Denials, LimitResult, Limiter, OnUnavailable, Source,
     charge::Charge,
     policy::cost_of,
     subject::{Build, learning, learning_locally},
@@ -58,7 +58,7 @@ impl Limiter {
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for an unknown policy, or an invalid cost or limit.
-    pub fn take(&self, check: &Check, how: How) -> Result<Call<LimitResult>> {
+    pub fn take(&self, check: &Check, how: How, denials: Option<Denials>) -> Result<Call<LimitResult>> {
         let subject = self.subject(&check.policy, &check.id, check.limit)?;
         let (policy, cost) = (subject.policy, cost_of(check.cost)?);
         let Some(limit) = policy.limit() else { return Ok(Call::ready(LimitResult::unlimited())) };
@@ -67,7 +67,7 @@ impl Limiter {
             _ => 0,
         };
         let calendars: Vec<_> = policy.calendar().cloned().into_iter().collect();
-        let rules = policy.clone();
+        let (own, key, rules, is_shadow) = (policy.clone(), subject.entry.clone(), policy.args(), policy.is_shadow());
         let period_ms = i64::try_from(policy.longest_ms()).unwrap_or(i64::MAX);
         let (cost_arg, ahead): (Bytes, Bytes) = (cost.to_string().into(), ahead.to_string().into());
         let build: Build = Arc::new(move || {
@@ -79,7 +79,7 @@ impl Limiter {
             if how == How::Peek { request.reads() } else { request }
         });
         let read = move |source| {
-            let policy = rules.clone();
+            let policy = own.clone();
             move |reply| LimitResult::read(reply, &policy, source)
         };
         let call = learning(calendars.clone(), build.clone(), Box::new(read(Source::Store)));
@@ -94,9 +94,13 @@ impl Limiter {
             }
             OnUnavailable::Throw => call,
         };
-        Ok(call.map(move |result| LimitResult {
+        let call = call.map(move |result| LimitResult {
             charge: result.charge.map(|mark| Charge::new(cost, &mark, result.source).to_string()),
             ..result
-        }))
+        });
+        Ok(match denials.filter(|_| matches!(how, How::Take | How::Reserve) && !is_shadow) {
+            Some(denials) => denials.around(key, rules.into_iter().collect(), cost, call),
+            None => call,
+        })
     }
 }

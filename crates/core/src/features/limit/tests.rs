@@ -16,7 +16,7 @@ fn over(on_unavailable: OnUnavailable, local: Arc<LocalStore>) -> Limiter {
 }
 
 fn check(limiter: &Limiter, id: &str, limit: f64, window_seconds: f64) -> Result<Call<LimitResult>> {
-    limiter.check(id, limit, window_seconds, OnUnavailable::Allow)
+    limiter.check(id, limit, window_seconds, OnUnavailable::Allow, None)
 }
 
 fn result<T>(call: Call<T>, reply: Result<Reply>) -> Result<T> {
@@ -36,7 +36,7 @@ fn invalid_arguments_are_rejected() {
         assert_eq!(check(&limiter, "a", 1.0, window).err().map(|e| e.kind), Some(Kind::InvalidArgument), "{window}");
     }
     assert!(
-        check(&limiter, "", 1.0, 1.0).is_ok() && limiter.check_key("a\0", 1.0, 1.0).is_ok(),
+        check(&limiter, "", 1.0, 1.0).is_ok() && limiter.check_key("a\0", 1.0, 1.0, None).is_ok(),
         "any text is a valid id"
     );
 }
@@ -118,9 +118,9 @@ fn a_reset_resets_the_local_counter_too() {
         check_locally(&limiter, "a");
         check_locally(&limiter, "a");
         assert!(!check_locally(&limiter, "a").allowed);
-        assert_eq!(result(limiter.reset("a"), reply.clone()).is_ok(), reply.is_ok());
+        assert_eq!(result(limiter.reset("a", None), reply.clone()).is_ok(), reply.is_ok());
         assert_eq!(check_locally(&limiter, "a").remaining, Some(1));
-        result(limiter.reset("a"), Ok(Reply::Int(0))).unwrap();
+        result(limiter.reset("a", None), Ok(Reply::Int(0))).unwrap();
     }
 }
 

@@ -8,15 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Sessions, read::ValidSession};
-
-/// A point in time by two clocks of the caller, because each can fail to notice that time passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
-    /// By a clock that never goes backwards, but may stop while the machine is suspended.
-    pub steady: Duration,
-    /// Since 1970, by a clock that may be set.
-    pub wall: Duration,
-}
+use crate::features::Moment;
 
 /// What is known about a rolling session.
 #[derive(Debug, Clone, Copy)]
@@ -36,8 +28,7 @@ impl Freshness {
     }
 
     fn includes(&self, now: Moment) -> bool {
-        let passed = [now.steady.abs_diff(self.at.steady), now.wall.abs_diff(self.at.wall)];
-        passed.into_iter().all(|passed| passed < self.lasts)
+        now.since(self.at) < self.lasts
     }
 }
 

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use cinnabar_port::{Call, error::Result};
 
-use super::{Moment, Sessions, read::ValidSession};
+use super::{Sessions, read::ValidSession};
+use crate::features::Moment;
 
 /// A session as a request reads it.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,13 +5,9 @@ use std::time::Duration;
 use cinnabar_port::{Call, Effect, Merge, Reply, Request, Step, effect::is_one, error::Result, script};
 
 use super::{
-    SessionKey, Sessions,
-    freshness::{Moment, renewal_period},
-    metadata::Record,
-    open::OpenedSession,
-    read::ValidSession,
+    SessionKey, Sessions, freshness::renewal_period, metadata::Record, open::OpenedSession, read::ValidSession,
 };
-use crate::features::ttl;
+use crate::features::{Moment, ttl};
 
 script!(EXPIRE = "session/expire.lua", keys: 1, args: 2, with: ["clock.lua"]);
 

@@ -1,0 +1,52 @@
+//! Keeps a deny cache right: receives what other processes publish about limits that may allow more than before.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cinnabar_port::{Delivery, MessageListener, Topic, error::Result};
+use parking_lot::Mutex;
+
+use super::subscription::ChannelSubscription;
+use crate::{
+    features::limit::DenyCache,
+    store::{Registry, Store},
+};
+
+/// By the address of their store and their channel: worker threads share what they were refused.
+static LISTENERS: Registry<(usize, Bytes), DenyListener> = Registry::new();
+
+/// A deny cache of one store and one channel.
+pub struct DenyListener {
+    cache: Arc<DenyCache>,
+    channel: Bytes,
+    /// Made when the first check is refused. It holds the store until this is dropped.
+    subscription: Mutex<Option<ChannelSubscription>>,
+}
+
+/// Returns the listener that all limiters with this channel on this store share. Whoever holds it must also hold the store.
+pub fn shared(store: &Arc<Store>, channel: Bytes) -> Result<Arc<DenyListener>> {
+    let key = (Arc::as_ptr(store).addr(), channel.clone());
+    LISTENERS.get(&key, || Ok(DenyListener { cache: Arc::default(), channel, subscription: Mutex::default() }))
+}
+
+impl DenyListener {
+    /// Returns the cache.
+    pub fn cache(&self) -> &Arc<DenyCache> {
+        &self.cache
+    }
+
+    /// Subscribes, when something was refused for the first time. Call on the runtime's thread only.
+    pub fn start(&self, store: &Arc<Store>) {
+        let mut subscription = self.subscription.lock();
+        if subscription.is_some() {
+            return;
+        }
+        let (hearing, begun) = (self.cache.clone(), self.cache.clone());
+        let listener: MessageListener = Arc::new(move |delivery| match delivery {
+            Delivery::Message(message) => hearing.forget(&message.payload),
+            Delivery::Gap(_) => hearing.forget_all(),
+        });
+        let topic = Topic::Channel(self.channel.clone());
+        *subscription = Some(ChannelSubscription::of(store.clone(), topic, listener, move || begun.listen()));
+    }
+}
