@@ -23,7 +23,7 @@ pub struct DenyListener {
     subscription: Mutex<Option<ChannelSubscription>>,
 }
 
-/// Returns the listener that all limiters with this channel on this store share. Whoever holds it must also hold the store.
+/// Returns the listener that all limiters with this channel on this store share. A holder of it must also hold the store.
 pub fn shared(store: &Arc<Store>, channel: Bytes) -> Result<Arc<DenyListener>> {
     let key = (Arc::as_ptr(store).addr(), channel.clone());
     LISTENERS.get(&key, || Ok(DenyListener { cache: Arc::default(), channel, subscription: Mutex::default() }))
@@ -43,8 +43,8 @@ impl DenyListener {
         }
         let (hearing, begun) = (self.cache.clone(), self.cache.clone());
         let listener: MessageListener = Arc::new(move |delivery| match delivery {
-            Delivery::Message(message) => hearing.forget(&message.payload),
-            Delivery::Gap(_) => hearing.forget_all(),
+            Delivery::Message(message) => hearing.remove(&message.payload),
+            Delivery::Gap(_) => hearing.clear(),
         });
         let topic = Topic::Channel(self.channel.clone());
         *subscription = Some(ChannelSubscription::of(store.clone(), topic, listener, move || begun.listen()));

@@ -2,7 +2,7 @@
 //!
 //! A denial is counted from when its call began, so it never lasts longer than in the store, unless that allows more than before: then
 //! the store publishes the key. Nothing is remembered before such messages are received, nor from a call during which one arrived; where
-//! some may have got lost, everything is forgotten.
+//! some may have got lost, everything is removed.
 
 use std::{
     sync::{
@@ -98,18 +98,18 @@ impl Default for DenyCache {
 impl DenyCache {
     /// Messages about changes are received from now on.
     pub fn listen(&self) {
-        self.forget_all();
+        self.clear();
         self.listening.store(true, Ordering::Release);
     }
 
     /// The key with these bytes may allow more than before.
-    pub fn forget(&self, key: &Bytes) {
+    pub fn remove(&self, key: &Bytes) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.denials.remove(key);
     }
 
     /// Any key may.
-    pub fn forget_all(&self) {
+    pub fn clear(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.denials.clear();
     }
@@ -140,7 +140,7 @@ impl DenyCache {
     /// Wraps a call after which the key may allow more than before.
     pub(super) fn changing<T: Send + 'static>(self: &Arc<Self>, key: Bytes, call: Call<T>) -> Call<T> {
         let cache = self.clone();
-        call.inspect(move |_| cache.forget(&key))
+        call.inspect(move |_| cache.remove(&key))
     }
 
     /// Remembers a refusal by the store.
@@ -219,14 +219,14 @@ mod tests {
     #[test]
     fn a_change_ends_a_denial_and_that_of_calls_in_flight() {
         let cache = learnt(Some(500), 1);
-        cache.forget(&key());
+        cache.remove(&key());
         assert!(cache.refusal(&key(), &rules("r"), 1, moment(1000)).is_none());
         let call = asked(&cache, 1);
-        cache.forget(&key());
+        cache.remove(&key());
         cache.learn(call, &denied(Some(500)));
         assert!(cache.refusal(&key(), &rules("r"), 1, moment(1000)).is_none());
         let call = asked(&cache, 1);
-        cache.forget_all();
+        cache.clear();
         cache.learn(call, &denied(Some(500)));
         assert!(cache.refusal(&key(), &rules("r"), 1, moment(1000)).is_none());
     }
