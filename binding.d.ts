@@ -25,6 +25,27 @@ export declare class Adapter {
   scan(cursor: string, count: unknown): RawValue
 }
 
+/** A list of addresses and networks. */
+export declare class AddressList {
+  /** Takes texts of which `isNetwork` is true. */
+  constructor(networks: Array<string>)
+  /** Whether a text is an address or a network. */
+  static isNetwork(text: string): boolean
+  /** Whether an address, or all of a network, is in the list. */
+  includes(address: unknown): boolean
+}
+
+/** Finds the address of a client behind proxies. */
+export declare class AddressReader {
+  /**
+   * Takes the number of proxies or their networks; in what they report the client (`list`, `forwarded` or `single`); and the length of
+   * the prefix by which addresses of IPv6 are grouped.
+   */
+  constructor(count: number | undefined | null, networks: Array<string>, header: string, ipv6Prefix: number)
+  /** The address for that of the connection and the value of the header, each of which may be missing; null if none is known. */
+  read(peer: unknown, header: unknown): RawValue
+}
+
 /** The bridge of one environment, created once per copy of the package. */
 export declare class Bridge {
   /**

@@ -20,5 +20,7 @@ module.exports = {
   healthCheck: unsupported('healthCheck'),
   healthHandler: unsupported('healthHandler'),
   shutdownOnSignal: unsupported('shutdownOnSignal'),
+  clientIp: unsupported('clientIp'),
+  addressList: unsupported('addressList'),
   CinnabarError: unsupported('CinnabarError'),
 }

@@ -4,6 +4,8 @@ const { ApiCache } = require('./lib/cache.js')
 const { healthCheck, healthHandler, publish, redisService, subscribe } = require('./lib/default-service.js')
 const { CinnabarError } = require('./lib/error.js')
 const { RateLimiter } = require('./lib/limit.js')
+const { addressList } = require('./lib/limit/address-list.js')
+const { clientIp } = require('./lib/limit/client-ip.js')
 const { DistributedLock } = require('./lib/lock.js')
 const { JobQueue } = require('./lib/queue.js')
 const { UnrecoverableError } = require('./lib/queue/unrecoverable.js')
@@ -28,5 +30,7 @@ module.exports = {
   healthCheck,
   healthHandler,
   shutdownOnSignal,
+  clientIp,
+  addressList,
   CinnabarError,
 }

@@ -3,6 +3,7 @@
 const { binding } = require('./bridge.js')
 const { argumentError } = require('./error.js')
 const { featureOn } = require('./feature.js')
+const { clientIp } = require('./limit/client-ip.js')
 const { limitHeaders } = require('./limit/headers.js')
 const { readPolicies } = require('./limit/policies.js')
 const { routeKey } = require('./limit/route-key.js')
@@ -34,6 +35,7 @@ const PRESETS = Object.freeze({
 class RateLimiter extends Limitable {
   static presets = PRESETS
   static headers = limitHeaders
+  static clientIp = clientIp
   static keyForRoute = (ip, endpoint) => routeKey(ip, endpoint)
 
   constructor(service, options) {

@@ -5,6 +5,7 @@ mod allocator;
 mod args;
 mod bridge;
 mod cache;
+mod client_address;
 mod completions;
 mod environment;
 mod error_class;

@@ -1,4 +1,5 @@
 import type { CallLimits } from './calls.js'
+import type { clientIp } from './client-ip.js'
 import type { RedisService } from './service.js'
 import type { SessionManagerOptions } from './session.js'
 
@@ -164,8 +165,7 @@ export type RateLimitPreset = 'DEFAULT' | 'API' | 'AUTH' | 'STATIC'
  * Rate limits. Without policies, they are fixed windows: an integer with a ttl under `rate_limit:{identifier}`, incremented in one atomic step. Every method also
  * exists as a static one, on the default service.
  *
- * An `ip` is the address of the connection or, behind your own proxies, the entry of `X-Forwarded-For` that the outermost of them
- * wrote, counted from the right. The leftmost entry is whatever the client sent.
+ * `clientIp` finds the `ip` of a request, also behind your own proxies.
  *
  * @example
  * const result = await RateLimiter.checkRateLimit(ip, 100, 60)
@@ -320,6 +320,8 @@ export interface RateLimiterConstructor extends RateLimiter {
   readonly prototype: RateLimiter
   /** The predefined limits: `DEFAULT` 100 per minute, `API` 1000 per hour, `AUTH` 5 per 5 minutes, `STATIC` 1000 per minute. */
   readonly presets: Readonly<Record<RateLimitPreset, Readonly<RateLimit>>>
+  /** The function of that name. */
+  readonly clientIp: typeof clientIp
 }
 
 export const RateLimiter: RateLimiterConstructor

@@ -9,6 +9,8 @@ import {
   RateLimiter,
   RealtimeDataManager,
   SessionManager,
+  addressList,
+  clientIp,
   healthCheck,
   healthHandler,
   shutdownOnSignal,
@@ -51,6 +53,12 @@ const callsOf = (service, odd) => {
   const limits = [{ signal: odd }, { timeoutMs: odd }]
   return [
     () => service.get(odd),
+    () => clientIp(odd),
+    () => clientIp({ headers: odd }),
+    () => clientIp({ headers: {} }, { remoteAddress: odd }),
+    () => clientIp({ headers: {} }, { trustedProxies: odd }),
+    () => addressList(odd),
+    () => addressList([odd]),
     () => service.set(odd, 'v'),
     () => service.set('k', odd),
     () => service.set('k', 'v', Object(odd)),

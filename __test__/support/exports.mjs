@@ -9,6 +9,8 @@ export const EXPORTS = [
   'RedisService',
   'SessionManager',
   'UnrecoverableError',
+  'addressList',
+  'clientIp',
   'healthCheck',
   'healthHandler',
   'publish',

@@ -12,6 +12,8 @@ import {
   RedisService,
   SessionManager,
   UnrecoverableError,
+  addressList,
+  clientIp,
   healthCheck,
   healthHandler,
   publish,
@@ -22,6 +24,7 @@ import {
 import type {
   ActiveJob,
   AddedJob,
+  AddressList,
   CacheEntry,
   ApiCacheStats,
   CacheStats,
@@ -491,6 +494,18 @@ export async function cache(bytes: Uint8Array): Promise<void> {
     await cache.setMany(['a', 'b'].map((key) => ({ key, value: row })))
     void [counts, info, known, key, stats, tree]
   }
+}
+
+export function addresses(message: IncomingMessage, request: Request, bun: { address: string } | null): void {
+  const proxies: AddressList = addressList(['10.0.0.0/8'])
+  const ip: string | null = clientIp(message, { trustedProxies: proxies, header: 'cf-connecting-ip', ipv6Prefix: 56 })
+  const listed: boolean = proxies.includes(ip)
+  clientIp(request, { remoteAddress: bun, trustedProxies: 1 })
+  clientIp(request.headers, { remoteAddress: { transport: 'tcp', hostname: '::1', port: 1 }, trustedProxies: ['::1'] })
+  RateLimiter.clientIp({ raw: message })
+  // @ts-expect-error
+  clientIp('127.0.0.1')
+  void listed
 }
 
 export async function limits(): Promise<Response> {

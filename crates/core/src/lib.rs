@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod agents;
+pub mod client_address;
 pub mod features;
 pub mod inbox;
 pub mod keys;
