@@ -6,6 +6,7 @@ const { featureOn } = require('./feature.js')
 const { clientIp } = require('./limit/client-ip.js')
 const { limitHeaders } = require('./limit/headers.js')
 const { readPolicies } = require('./limit/policies.js')
+const { limitProblem } = require('./limit/problem.js')
 const { routeKey } = require('./limit/route-key.js')
 const { waitForTurn } = require('./limit/wait.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
@@ -35,6 +36,7 @@ const PRESETS = Object.freeze({
 class RateLimiter extends Limitable {
   static presets = PRESETS
   static headers = limitHeaders
+  static problem = limitProblem
   static clientIp = clientIp
   static keyForRoute = (ip, endpoint) => routeKey(ip, endpoint)
 
@@ -155,6 +157,10 @@ class RateLimiter extends Limitable {
 
   headers(result, limit) {
     return limitHeaders(result, limit)
+  }
+
+  problem(result, options) {
+    return limitProblem(result, options)
   }
 
   keyForRoute(ip, endpoint) {

@@ -150,6 +150,40 @@ export interface RateLimitResult {
   charge?: string
 }
 
+/** What `headers` and `problem` read of a result. One made by hand may lack the rest. */
+export type CheckedRateLimit = Omit<RateLimitResult, 'limit' | 'source' | 'resetMs'> & {
+  limit?: number
+  resetMs?: number
+}
+
+/** How `headers` writes `RateLimit` and `RateLimit-Policy`. */
+export interface RateLimitHeaderOptions {
+  /** The number of the draft `draft-ietf-httpapi-ratelimit-headers`, or `'legacy'` for `X-RateLimit-*` only. Default 11. */
+  draft?: 11 | 10 | 9 | 8 | 7 | 6 | 'legacy'
+  /** The name of the policy, 1 to 256 printable characters of ASCII. Default `'default'`. Drafts before 8 have no names. */
+  name?: string
+  /** The length of the window, in seconds. Without it, the policy has none, and drafts before 8 leave it out. */
+  windowSeconds?: number
+  /** The limit. Default: that of the result. */
+  limit?: number
+}
+
+/** Options of `problem`. */
+export interface RateLimitProblemOptions extends RateLimitHeaderOptions {
+  /** The names of the policies that were exceeded. Default: `name`. */
+  policies?: readonly string[]
+}
+
+/** A response, such as `new Response(problem.body, problem)` sends it. */
+export interface RateLimitProblem {
+  /** 429. */
+  status: number
+  /** Its headers, with the type `application/problem+json`. */
+  headers: Record<string, string>
+  /** JSON with `type`, `title`, `status`, `detail` and `violated-policies`. */
+  body: string
+}
+
 /** A limit: how many requests are allowed in which time. */
 export interface RateLimit {
   /** How many requests a window admits, at least 1. */
@@ -215,10 +249,34 @@ export interface RateLimiter {
    *
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for a `result` that is not the result of a check, or has an invalid number.
    */
-  headers(
-    result: Omit<RateLimitResult, 'limit' | 'source' | 'resetMs'> & { limit?: number; resetMs?: number },
-    limit?: number,
-  ): Record<string, string>
+  headers(result: CheckedRateLimit, limit?: number): Record<string, string>
+  /**
+   * Returns the same headers, and `RateLimit` and `RateLimit-Policy` in the form of a draft of the IETF (by default the newest),
+   * with whole numbers:
+   *
+   * | `draft`                   | form                                                                                        |
+   * | ------------------------- | ------------------------------------------------------------------------------------------- |
+   * | `11`, `10`, `9`, `8`      | `RateLimit-Policy: "login";q=5;w=300` and `RateLimit: "login";r=4;t=60`                      |
+   * | `7`                       | `RateLimit-Policy: 5;w=300` and `RateLimit: limit=5, remaining=4, reset=60`                  |
+   * | `6`                       | the same policy, `RateLimit-Limit: 5`, `RateLimit-Remaining: 4` and `RateLimit-Reset: 60`    |
+   * | `'legacy'`                | neither                                                                                     |
+   *
+   * The time of a refused request is that of `Retry-After`; that of an allowed one is the time until all of the limit is allowed again.
+   *
+   * @example
+   * RateLimiter.headers(await limiter.check('login', ip), { name: 'login', windowSeconds: 300 })
+   */
+  headers(result: CheckedRateLimit, options: RateLimitHeaderOptions): Record<string, string>
+  /**
+   * Returns the response to a refused request: status 429, the headers of {@link headers}, and a problem (RFC 9457) as JSON that names the
+   * policies that were exceeded (`violated-policies`), by default that of `name`.
+   *
+   * @example
+   * const problem = RateLimiter.problem(result, { name: 'login', windowSeconds: 300 })
+   * return new Response(problem.body, problem)
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` if the request was allowed, and as `headers`.
+   */
+  problem(result: CheckedRateLimit, options?: RateLimitProblemOptions): RateLimitProblem
 }
 
 /**

@@ -106,6 +106,7 @@ const CALLS = {
   RateLimiter: {
     with: NONE,
     headers: NONE,
+    problem: NONE,
     checkRateLimit: [takes((l, id) => l.checkRateLimit(id, 5, 60).then(({ allowed }) => allowed), true)],
     check: [
       takes(

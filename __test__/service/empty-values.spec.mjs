@@ -200,6 +200,7 @@ const EMPTY = {
     check: [['id'], RESULTS],
     resetRateLimit: [['id'], 0],
     headers: RESULTS,
+    problem: RESULTS,
     keyForRoute: RESULTS,
     ...Object.fromEntries(OF_POLICIES.map((method) => [method, RESULTS])),
     with: RESULTS,

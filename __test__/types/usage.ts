@@ -52,6 +52,7 @@ import type {
   MultiResults,
   Message,
   MessageStream,
+  RateLimitProblem,
   RateLimitResult,
   RawClient,
   Reply,
@@ -520,10 +521,17 @@ export async function limits(): Promise<Response> {
     const allowed: boolean = await limiter.checkLimit(limiter.keyForRoute('127.0.0.1', '/api'), 5, 60)
     void [removed, allowed]
   }
-  same<'store' | 'local' | 'fallback', RateLimitResult['source']>(true)
+  same<'store' | 'cache' | 'local' | 'fallback', RateLimitResult['source']>(true)
   same<number, RateLimitResult['retryAfterMs']>(true)
   const limit: number = RateLimiter.presets.AUTH.limit
-  return new Response(null, { status: 429, headers: RateLimiter.headers(result!, limit) })
+  if (result!.allowed) {
+    const headers = own.headers(result!, { draft: 7, name: 'login', windowSeconds: 60 })
+    return new Response(null, { status: 429, headers: { ...headers, ...RateLimiter.headers(result!, limit) } })
+  }
+  // @ts-expect-error
+  RateLimiter.headers(result!, { draft: 5 })
+  const problem: RateLimitProblem = RateLimiter.problem(result!, { policies: ['login'], draft: 'legacy' })
+  return new Response(problem.body, problem)
 }
 
 export async function locks(): Promise<void> {

@@ -1,10 +1,25 @@
 'use strict'
 
 const { argumentError } = require('../error.js')
-const { describe } = require('../options.js')
+const { describe, ownOptions } = require('../options.js')
+const { ietfHeaders } = require('./ietf-headers.js')
 
-/** The response headers that describe a rate-limit result to the client. */
+const HEADER_OPTIONS = ['limit', 'draft', 'name', 'windowSeconds']
+
+/**
+ * The response headers that describe a rate-limit result to the client: those that begin with `X-RateLimit-` and, given options, those of
+ * the IETF.
+ */
 function limitHeaders(checked, given) {
+  if (typeof given !== 'object' || given === null) return legacyHeaders(checked, given)
+  const { limit, ...form } = ownOptions(given, HEADER_OPTIONS)
+  const result = readable(checked)
+  const headers = legacyHeaders(result, limit)
+  const seconds = Number(headers['Retry-After'] ?? secondsIn(result.allowed ? untilReset(result) : Infinity))
+  return { ...ietfHeaders({ limit: limit ?? result.limit, remaining: result.remaining, seconds }, form), ...headers }
+}
+
+function legacyHeaders(checked, given) {
   // A copy without a prototype, since one built by hand may lack what `Object.prototype` may have been polluted with.
   const result = { __proto__: null, ...readable(checked) }
   if (typeof result.allowed !== 'boolean') throw argumentError('headers takes the result of checkRateLimit')
@@ -22,7 +37,7 @@ function limitHeaders(checked, given) {
   // Never is no time to come back.
   if (!result.allowed && waitOf(result) !== Infinity) {
     // Whole seconds, rounded up, at least one, so that a client that waits this long is not too early.
-    headers['Retry-After'] = String(Math.max(1, Math.ceil(waitOf(result) / 1000)))
+    headers['Retry-After'] = String(Math.max(1, secondsIn(waitOf(result))))
   }
   return headers
 }
@@ -46,4 +61,12 @@ function waitOf({ retryAfterMs, resetTime }) {
   return retryAfterMs != null ? retryAfterMs : (resetTime ?? 0) - Date.now()
 }
 
-module.exports = { limitHeaders }
+function untilReset({ resetMs, resetTime }) {
+  return resetMs ?? (resetTime === undefined ? Infinity : resetTime - Date.now())
+}
+
+function secondsIn(ms) {
+  return Math.max(0, Math.ceil(ms / 1000))
+}
+
+module.exports = { HEADER_OPTIONS, limitHeaders, readable }
