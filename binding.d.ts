@@ -148,6 +148,10 @@ export declare class Limiter {
   checkKey(key: unknown, limit: unknown, window: unknown): RawValue
   /** Deletes the hits of a fixed window; returns how many keys were deleted. */
   reset(id: unknown): RawValue
+  /** Returns the number of checks that were allowed, refused, refused by the deny cache, and not counted by the store. */
+  stats(): RawValue
+  /** Returns the identifiers that were refused most, as policy, identifier and count in turn. */
+  offenders(most: unknown): Array<[string, string, number]>
   /** Checks hits under a policy. `how` is `take`, `reserve`, `peek` or `drain`; with `ahead`, so many milliseconds may be reserved. */
   take(policy: unknown, id: unknown, cost: unknown, limit: unknown, how: string, ahead: unknown): RawValue
   /** Checks hits under several policies, given as policy, identifier, cost and limit in turn: `{ allowed, results }`. */

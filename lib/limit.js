@@ -155,6 +155,18 @@ class RateLimiter extends Limitable {
     return limiter.#native.change(policy, identifier, 'restore')
   }
 
+  stats() {
+    return this.#native.stats()
+  }
+
+  offenders(most = 10) {
+    return this.#native.offenders(most).map(([policy, identifier, refused]) => ({
+      policy: policy === '' ? null : policy,
+      identifier,
+      refused,
+    }))
+  }
+
   headers(result, limit) {
     return limitHeaders(result, limit)
   }

@@ -1,7 +1,17 @@
 'use strict'
 
 // Methods that return a value instead of a promise, and so throw instead of rejecting.
-const SYNCHRONOUS = new Set(['stats', 'keyFor', 'keyOf', 'idOf', 'ids', 'with', 'withSession', 'setCookie'])
+const SYNCHRONOUS = new Set([
+  'stats',
+  'offenders',
+  'keyFor',
+  'keyOf',
+  'idOf',
+  'ids',
+  'with',
+  'withSession',
+  'setCookie',
+])
 
 /** Adds a static form of each method to a class. It is called on the instance that `instance()` returns at call time. */
 function addStaticForms(Class, instance) {

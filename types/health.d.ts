@@ -1,5 +1,6 @@
 import type { ApiCacheStats, CacheStats } from './cache.js'
 import type { ErrorCode } from './errors.js'
+import type { RateLimiterStats } from './limit.js'
 import type { RedisService } from './service.js'
 
 /** Counts of a cache, with its hit rate. */
@@ -162,8 +163,8 @@ export interface Health {
   }
   /** The lookups of `service.cache`. */
   cache: { metrics: CacheHealthMetrics }
-  /** Whether limits are counted by the store, which requires that it accepts writes. */
-  rateLimiter: { available: boolean }
+  /** Whether limits are counted by the store, which requires that it accepts writes; and the checks of `service.limiter`. */
+  rateLimiter: { available: boolean; metrics: RateLimiterStats }
   /** The circuit breaker. */
   breaker: HealthBreaker
   /** How long single commands took, in milliseconds, to three decimal places; `null` if the command failed. */

@@ -70,6 +70,7 @@ export interface GcraPolicy extends PolicyBase {
   burst?: number
   /** Whether `limit` includes the burst, so that no `per` seconds have more requests than that. Default `false`. */
   strict?: boolean
+  timeZone?: undefined
 }
 
 /** A window. */
@@ -77,6 +78,9 @@ export interface WindowPolicy extends PolicyBase {
   algorithm: 'sliding-window' | 'fixed-window'
   /** The length of the window, in seconds. */
   per: number
+  burst?: undefined
+  strict?: undefined
+  timeZone?: undefined
 }
 
 /** A quota for a period of the calendar. */
@@ -86,6 +90,8 @@ export interface CalendarPolicy extends PolicyBase {
   per: 'hour' | 'day' | 'week' | 'month' | 'year'
   /** An IANA time zone, such as `'Europe/Berlin'`. Without it, UTC. */
   timeZone?: string
+  burst?: undefined
+  strict?: undefined
 }
 
 /** Options of a check under a policy. */
@@ -108,6 +114,28 @@ export interface PolicyCheck<Name extends string> {
   cost?: number
   /** A limit in place of that of the policy. */
   limit?: number
+}
+
+/** Counts of a limiter. */
+export interface RateLimiterStats {
+  /** The number of checks that were allowed. */
+  allowed: number
+  /** The number of checks that were refused. */
+  refused: number
+  /** The number of refusals that cost no call (`denyCache`). */
+  cached: number
+  /** The number of checks that the store did not count because it was unavailable. */
+  uncounted: number
+}
+
+/** An identifier that was refused. */
+export interface RateLimitOffender {
+  /** The policy; `null` for a limit without one. */
+  policy: string | null
+  /** The identifier, or the key of `checkLimit`. */
+  identifier: string
+  /** How often it was refused. */
+  refused: number
 }
 
 /** The result of `checkAll`. */
@@ -242,6 +270,16 @@ export interface RateLimiter {
    * example because it has braces or no second colon, is an identifier like any other.
    */
   keyForRoute(ip: string, endpoint: string): string
+  /**
+   * Returns counts of this limiter in this process: how many checks were allowed and refused, how many of the refusals cost no call, and
+   * how many checks the store did not count because it was unavailable.
+   */
+  stats(): RateLimiterStats
+  /**
+   * Returns the identifiers that were refused most in this process, the worst first: up to `most` (10, from 1 to 512). 512 are kept; if more are refused, those
+   * refused least give way to new ones, whose counts then may be too high, never too low. Identifiers are shortened to 64 characters.
+   */
+  offenders(most?: number): RateLimitOffender[]
   /**
    * Returns the response headers `X-RateLimit-Limit`, `X-RateLimit-Remaining`, `X-RateLimit-Reset` (in seconds since 1970) and, for a
    * refused request, `Retry-After` (in seconds, at least 1). Send a refusal with status 429. `X-RateLimit-Limit` is left out if neither

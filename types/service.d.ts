@@ -34,6 +34,9 @@ export interface ServiceEvent {
    *   not at all
    * - `lock-lost`: a lock was lost while the operation of `withLock` ran
    * - `unreadable`: a stored session does not decrypt and counts as none (reported once)
+   * - `limit-fallback`: a rate limiter cannot count at the server, so `onUnavailable` decides (reported once); `limit-restored`: it counts
+   *   there again
+   * - `limit-refused`: a rate limiter refuses an identifier, which the message names (reported once until its limit is reset, and ten times in ten seconds at most)
    */
   type:
     | 'connected'
@@ -48,6 +51,9 @@ export interface ServiceEvent {
     | 'muted'
     | 'lock-lost'
     | 'unreadable'
+    | 'limit-fallback'
+    | 'limit-restored'
+    | 'limit-refused'
   /** The server: `host:port`, or `unix:` and the path of a socket. */
   target: string
   /** A description for people. Never contains a password. */

@@ -107,6 +107,8 @@ const CALLS = {
     with: NONE,
     headers: NONE,
     problem: NONE,
+    stats: NONE,
+    offenders: NONE,
     checkRateLimit: [takes((l, id) => l.checkRateLimit(id, 5, 60).then(({ allowed }) => allowed), true)],
     check: [
       takes(

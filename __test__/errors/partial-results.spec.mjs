@@ -73,7 +73,7 @@ describe('on one server, over a network that loses replies', () => {
       ['extendSession', /^PEXPIRE/, () => sessions.extendSession(id, 60)],
       ['addUserToRoom', /^EVAL/, () => rooms.addUserToRoom('room', 'u')],
       ['add', /^EVAL/, () => queue.add('job', 1)],
-      ['resetRateLimit', /^DEL/, () => limiter.resetRateLimit('id')],
+      ['resetRateLimit', /^EVAL/, () => limiter.resetRateLimit('id')],
     ]) {
       await lose(match)
       const error = await refuses(call(), 'E_MAYBE_APPLIED')

@@ -117,6 +117,8 @@ describe('a manager without a service', () => {
       'threw E_INVALID_SETTINGS': [
         'ApiCache.keyFor',
         'ApiCache.stats',
+        'RateLimiter.stats',
+        'RateLimiter.offenders',
         'SessionManager.keyOf',
         'SessionManager.idOf',
         'SessionManager.stats',

@@ -20,6 +20,8 @@ const member = { score: 1, value: 'a' }
 
 /** Methods of limiters with policies, which limit/unavailable.spec.mjs calls without a server. */
 const OF_POLICIES = [
+  'stats',
+  'offenders',
   'peek',
   'penalize',
   'wait',

@@ -523,6 +523,27 @@ export async function limits(): Promise<Response> {
   }
   same<'store' | 'cache' | 'local' | 'fallback', RateLimitResult['source']>(true)
   same<number, RateLimitResult['retryAfterMs']>(true)
+  const policies = new RateLimiter(redisService, {
+    policies: {
+      login: { algorithm: 'gcra', limit: 5, per: 300, burst: 2, strict: true },
+      api: { algorithm: 'sliding-window', limit: 5, per: 60, shadow: true },
+      daily: { limit: Infinity, per: 'day', timeZone: 'Europe/Berlin' },
+    },
+  })
+  result = await policies.check('login', 'ann', { cost: 2, limit: 9, refundable: true, timeoutMs: 50 })
+  // @ts-expect-error no such policy
+  result = await policies.check('logout', 'ann')
+  // @ts-expect-error a preset is for limiters without policies
+  result = await policies.check('ann', 'AUTH')
+  result = await policies.with({ timeoutMs: 50 }).wait('daily', 'ann', { timeoutMs: 1000 })
+  const all = await policies.checkAll([{ policy: 'api', identifier: 'ann' }])
+  same<boolean, typeof all.allowed>(true)
+  same<boolean, Awaited<ReturnType<typeof policies.settle>>>(true)
+  same<string | null | undefined, ReturnType<typeof policies.offenders>[0]['policy'] | undefined>(true)
+  // @ts-expect-error a burst is for token buckets
+  void new RateLimiter(redisService, { policies: { p: { algorithm: 'fixed-window', limit: 1, per: 1, burst: 1 } } })
+  // @ts-expect-error a word is for calendars
+  void new RateLimiter(redisService, { policies: { p: { algorithm: 'gcra', limit: 1, per: 'day' } } })
   const limit: number = RateLimiter.presets.AUTH.limit
   if (result!.allowed) {
     const headers = own.headers(result!, { draft: 7, name: 'login', windowSeconds: 60 })

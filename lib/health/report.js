@@ -21,7 +21,7 @@ function emptyReport() {
     servers: [],
     sessionCache: { metrics: metrics(), pool: { size: 0, available: 0, pending: 0 } },
     cache: { metrics: { ...metrics(), staleHits: 0 } },
-    rateLimiter: { available: false },
+    rateLimiter: { available: false, metrics: { allowed: 0, refused: 0, cached: 0, uncounted: 0 } },
     breaker: { state: 'open', calls: 0, failed: 0, slow: 0, retryInMs: null },
     performance: { ping: null, set: null, get: null },
     lastError: null,
@@ -38,6 +38,7 @@ function fillFromProcess(report, service, status) {
   report.redis.engine = topology === 'memory' ? 'memory' : 'redis'
   report.sessionCache = { metrics: withRate(service.sessions.stats()), pool }
   report.cache = { metrics: withRate(service.cache.stats()) }
+  report.rateLimiter.metrics = service.limiter.stats()
   Object.assign(report, { breaker, lastError, reconnects })
 }
 

@@ -1,12 +1,16 @@
 //! The native class behind `RateLimiter`.
 
 mod options;
+mod report;
 
 use std::sync::Arc;
 
 use cinnabar_core::{
     agents::deny_listener::{self, DenyListener},
-    features::limit::{self, Change, Check, Denials, How, LimitResult, OnUnavailable, Results, Source},
+    features::{
+        Moment,
+        limit::{self, Change, Check, Denials, DenyCache, How, LimitResult, Observer, OnUnavailable, Results, Source},
+    },
     output::Output,
     store::Store,
 };
@@ -30,6 +34,8 @@ use super::{
 
 /// The longest wait for a turn, in milliseconds.
 const LONGEST_WAIT_MS: u64 = 86_400_000;
+/// The most offenders that are listed.
+const MOST_OFFENDERS: u64 = 512;
 
 /// A rate limiter of one service.
 #[napi]
@@ -38,6 +44,15 @@ pub struct Limiter {
     limiter: Arc<limit::Limiter>,
     /// Whether what was refused is remembered.
     caches: bool,
+    observer: Arc<Observer>,
+}
+
+/// What a check needs besides its arguments.
+struct Context {
+    cache: Option<Arc<OpenCache>>,
+    store: Arc<Store>,
+    observer: Arc<Observer>,
+    now: Moment,
 }
 
 /// The deny cache of a limiter while its service is open.
@@ -74,13 +89,18 @@ impl Limiter {
             Ok((limiter, options.deny_cache))
         };
         let (limiter, caches) = read().map_err(|error| service.core.exception(&env, &error))?;
-        Ok(Self { core: service.core.clone(), limiter: Arc::new(limiter), caches })
+        Ok(Self { core: service.core.clone(), limiter: Arc::new(limiter), caches, observer: Arc::default() })
     }
 
     /// Returns the same object with limits: `{ timeoutMs, signals, ids }`.
     #[napi]
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Limiter> {
-        Ok(Self { core: self.core.within(&env, limits.raw())?, limiter: self.limiter.clone(), caches: self.caches })
+        Ok(Self {
+            core: self.core.within(&env, limits.raw())?,
+            limiter: self.limiter.clone(),
+            caches: self.caches,
+            observer: self.observer.clone(),
+        })
     }
 
     /// Counts a hit of a fixed window. `locally` counts in this process while the store is unavailable, unless the limiter has its own rule.
@@ -90,10 +110,10 @@ impl Limiter {
             let (limit, window) = (js.any_number(limit.raw(), "limit")?, js.any_number(window.raw(), "windowSeconds")?);
             let (limiter, id) = (self.limiter.clone(), js.any_text(id.raw(), "identifier")?);
             let otherwise = if locally == Some(true) { OnUnavailable::Local } else { OnUnavailable::Allow };
-            let cache = self.cache(js)?;
+            let context = self.context(js)?;
             Ok(Call::deferred(move || {
-                let denials = cache.as_ref().map(|(_, denials)| denials.clone());
-                Ok(learning(cache, limiter.check(&id, limit, window, otherwise, denials)?).map(output))
+                let call = limiter.check(&id, limit, window, otherwise, context.denials())?;
+                Ok(context.observing(String::new(), id, call).map(output))
             }))
         })
     }
@@ -103,8 +123,9 @@ impl Limiter {
     pub fn check_key(&self, env: Env, key: Unknown, limit: Unknown, window: Unknown) -> RawValue {
         self.core.submit(env, operation("RATE LIMIT"), |js| {
             let (limit, window) = (js.any_number(limit.raw(), "limit")?, js.any_number(window.raw(), "window")?);
-            let denials = self.cache(js)?.map(|(_, denials)| denials);
-            self.limiter.check_key(&js.any_text(key.raw(), "key")?, limit, window, denials)
+            let (context, key) = (self.context(js)?, js.any_text(key.raw(), "key")?);
+            let call = self.limiter.check_key(&key, limit, window, context.denials())?;
+            Ok(context.observing(String::new(), key, call).map(|result| result.allowed))
         })
     }
 
@@ -114,9 +135,30 @@ impl Limiter {
         let operation = self.core.operation("RESET RATE LIMIT", Empty::Zero);
         self.core.submit(env, operation, |js| {
             let id = js.any_text(id.raw(), "identifier")?;
-            let cache = self.cache(js)?;
-            Ok(self.limiter.reset(&id, cache.as_ref().map(|(_, denials)| &denials.cache)))
+            Ok(self.limiter.reset(&id, self.context(js)?.deny_cache()))
         })
+    }
+
+    /// Returns the number of checks that were allowed, refused, refused by the deny cache, and not counted by the store.
+    #[napi]
+    pub fn stats(&self, env: Env) -> RawValue {
+        let counts = self.observer.counts();
+        RawValue(Js(env.raw()).counts(&[
+            (c"allowed", counts.allowed),
+            (c"refused", counts.refused),
+            (c"cached", counts.cached),
+            (c"uncounted", counts.uncounted),
+        ]))
+    }
+
+    /// Returns the identifiers that were refused most, as policy, identifier and count in turn.
+    #[napi]
+    pub fn offenders(&self, env: Env, most: Unknown) -> napi::Result<Vec<(String, String, f64)>> {
+        let js = Js(env.raw());
+        let most = js.whole_within(most.raw(), "most", 1..=MOST_OFFENDERS);
+        let most = most.map_err(|error| self.core.exception(&env, &error))? as usize;
+        let offenders = self.observer.offenders(most).into_iter();
+        Ok(offenders.map(|offender| (offender.policy, offender.id, offender.refused as f64)).collect())
     }
 
     /// Checks hits under a policy. `how` is `take`, `reserve`, `peek` or `drain`; with `ahead`, so many milliseconds may be reserved.
@@ -143,10 +185,13 @@ impl Limiter {
             };
             let limiter = self.limiter.clone();
             limiter.has_policy(&check.policy)?;
-            let cache = self.cache(js)?;
+            let context = self.context(js)?;
             Ok(Call::deferred(move || {
-                let denials = cache.as_ref().map(|(_, denials)| denials.clone());
-                Ok(learning(cache, limiter.take(&check, how, denials)?).map(output))
+                let call = limiter.take(&check, how, context.denials())?;
+                if how == How::Peek {
+                    return Ok(call.map(output));
+                }
+                Ok(context.observing(check.policy, check.id, call).map(output))
             }))
         })
     }
@@ -167,7 +212,14 @@ impl Limiter {
                 })
             };
             let checks = fields.chunks(4).enumerate().map(read).collect::<Result<Vec<_>>>()?;
-            Ok(self.limiter.take_all(&checks)?.map(output_of_all))
+            let (context, call) = (self.context(js)?, self.limiter.take_all(&checks)?);
+            Ok(call
+                .inspect(move |results| {
+                    for (check, result) in checks.iter().zip(results.iter().flat_map(|results| &results.each)) {
+                        context.observe(&check.policy, &check.id, result);
+                    }
+                })
+                .map(output_of_all))
         })
     }
 
@@ -177,8 +229,7 @@ impl Limiter {
         self.core.submit(env, operation("SETTLE RATE LIMIT"), |js| {
             let (policy, id) = (js.text(policy.raw(), "policy")?, js.any_text(id.raw(), "identifier")?);
             let (charge, actual) = (js.any_text(charge.raw(), "charge")?, js.any_number(actual.raw(), "actual")?);
-            let cache = self.cache(js)?;
-            self.limiter.settle(&policy, &id, &charge, actual, cache.as_ref().map(|(_, denials)| &denials.cache))
+            self.limiter.settle(&policy, &id, &charge, actual, self.context(js)?.deny_cache())
         })
     }
 
@@ -206,39 +257,52 @@ impl Limiter {
                 },
                 _ => Change::Restore,
             };
-            let cache = self.cache(js)?;
-            self.limiter.change(&policy, &id, change, cache.as_ref().map(|(_, denials)| &denials.cache))
+            self.limiter.change(&policy, &id, change, self.context(js)?.deny_cache())
         })
     }
 }
 
 impl Limiter {
-    /// Returns the deny cache with the current time. There is none on the embedded engine, whose clock tests can move.
-    fn cache(&self, js: Js) -> Result<Option<(Arc<OpenCache>, Denials)>> {
-        if !self.caches {
-            return Ok(None);
-        }
+    fn context(&self, js: Js) -> Result<Context> {
         let open_store = self.core.open_store(js)?;
-        let store = open_store.store();
-        if store.is_embedded() {
-            return Ok(None);
-        }
-        let listener = deny_listener::shared(store, self.limiter.changes_channel())?;
-        let make = |limiter| OpenCache { listener, store: store.clone(), _limiter: limiter };
-        let cache = self.core.resources().group(&self.limiter, make);
-        let denials = Denials { cache: cache.listener.cache().clone(), now: moment() };
-        Ok(Some((cache, denials)))
+        let store = open_store.store().clone();
+        // There is no cache on the embedded engine, whose clock tests can move.
+        let cache = if self.caches && !store.is_embedded() {
+            let listener = deny_listener::shared(&store, self.limiter.changes_channel())?;
+            let make = |limiter| OpenCache { listener, store: store.clone(), _limiter: limiter };
+            Some(self.core.resources().group(&self.limiter, make))
+        } else {
+            None
+        };
+        Ok(Context { cache, store, observer: self.observer.clone(), now: moment() })
     }
 }
 
-/// Listens to changes once something was refused.
-fn learning(cache: Option<(Arc<OpenCache>, Denials)>, call: Call<LimitResult>) -> Call<LimitResult> {
-    let Some((cache, _)) = cache else { return call };
-    call.inspect(move |result| {
-        if result.is_ok_and(|result| !result.allowed && result.source == Source::Store) {
+impl Context {
+    fn deny_cache(&self) -> Option<&Arc<DenyCache>> {
+        self.cache.as_ref().map(|cache| cache.listener.cache())
+    }
+
+    fn denials(&self) -> Option<Denials> {
+        self.deny_cache().map(|cache| Denials { cache: cache.clone(), now: self.now })
+    }
+
+    fn observing(self, policy: String, id: String, call: Call<LimitResult>) -> Call<LimitResult> {
+        call.inspect(move |result| {
+            if let Ok(result) = result {
+                self.observe(&policy, &id, result);
+            }
+        })
+    }
+
+    fn observe(&self, policy: &str, id: &str, result: &LimitResult) {
+        if let Some(cache) = self.cache.as_ref().filter(|_| !result.allowed && result.source == Source::Store) {
             cache.listener.start(&cache.store);
         }
-    })
+        if let Some(notice) = self.observer.observe(policy, id, result, self.now) {
+            self.store.events().emit(&report::event(&self.store, &notice));
+        }
+    }
 }
 
 fn check(js: Js, policy: Unknown, id: Unknown, cost: Unknown, limit: Unknown) -> Result<Check> {

@@ -47,6 +47,12 @@ pub enum EventKind {
     LockLost,
     /// A stored session does not decrypt; emitted once.
     Unreadable,
+    /// A rate limiter cannot count at the store; emitted once per outage.
+    LimitFallback,
+    /// It can again.
+    LimitRestored,
+    /// A rate limiter refuses an identifier; emitted once per burst.
+    LimitRefused,
 }
 
 impl EventKind {
@@ -65,6 +71,9 @@ impl EventKind {
             Self::Muted => "muted",
             Self::LockLost => "lock-lost",
             Self::Unreadable => "unreadable",
+            Self::LimitFallback => "limit-fallback",
+            Self::LimitRestored => "limit-restored",
+            Self::LimitRefused => "limit-refused",
         }
     }
 }

@@ -25,6 +25,7 @@ mod calendar;
 mod charge;
 mod deny_cache;
 mod manage;
+mod observer;
 mod policy;
 mod result;
 mod subject;
@@ -53,6 +54,7 @@ pub use self::{
     calendar::Period,
     deny_cache::{Denials, DenyCache},
     manage::Change,
+    observer::{Counts, Notice, Observer, Offender},
     policy::{Algorithm, Policy, PolicyOptions},
     result::Results,
     take::{Check, How},
@@ -142,15 +144,14 @@ impl Limiter {
         limit: f64,
         window_seconds: f64,
         denials: Option<Denials>,
-    ) -> Result<Call<bool>> {
-        let counted = self.count(keys::verbatim(key), limit, window_seconds, OnUnavailable::Allow, denials)?;
-        Ok(counted.map(|checked| checked.allowed))
+    ) -> Result<Call<LimitResult>> {
+        self.count(keys::verbatim(key), limit, window_seconds, OnUnavailable::Allow, denials)
     }
 
     /// Resets the counter of `id`. Returns how many keys were deleted.
     pub fn reset(&self, id: &str, cache: Option<&Arc<DenyCache>>) -> Call<i64> {
         let key = self.key(id);
-        let request = Request::script(&RESET, [key.clone(), self.changes_channel()]).idempotent();
+        let request = Request::script(&RESET, [key.clone(), self.changes_channel()]);
         // The local counter is reset in any case, because it applies while the server is unavailable.
         let (local, here) = (self.local.clone(), request.clone());
         let call = Call::new(request, Reply::int).inspect(move |_| drop(local.execute_if_used(&here)));

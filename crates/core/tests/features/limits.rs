@@ -90,8 +90,8 @@ fn a_key_of_another_type_is_unchanged() {
 fn a_verbatim_key_is_used_unchanged() {
     let (engine, limiter) = (Engine::new(), limiter());
     let key = "ratelimit:10.0.0.1:/login".to_owned();
-    assert!(engine.run(limiter.check_key(&key, 1.0, 60.0, None)).unwrap());
-    assert!(!engine.run(limiter.check_key(&key, 1.0, 60.0, None)).unwrap());
+    assert!(engine.run(limiter.check_key(&key, 1.0, 60.0, None)).unwrap().allowed);
+    assert!(!engine.run(limiter.check_key(&key, 1.0, 60.0, None)).unwrap().allowed);
     assert_eq!(engine.text(&key).as_deref(), Some("1"));
 }
 
@@ -103,7 +103,7 @@ fn a_route_key_is_the_same_key_for_every_method() {
     for (limiter, ids, key) in [(limiter(), vec![given], given), (own, vec![prefixed, given], prefixed)] {
         for id in ids {
             assert!(engine.run(check(&limiter, id, 9.0, 60.0)).unwrap().allowed);
-            assert!(engine.run(limiter.check_key(key, 9.0, 60.0, None)).unwrap());
+            assert!(engine.run(limiter.check_key(key, 9.0, 60.0, None)).unwrap().allowed);
             assert_eq!(engine.text(key).as_deref(), Some("2"));
             assert_eq!(engine.run(Ok(limiter.reset(id, None))).unwrap(), 1);
         }
