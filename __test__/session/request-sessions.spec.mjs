@@ -53,6 +53,11 @@ for (const engine of engines) {
       const header = response.headers.get('set-cookie')
       assert.match(header, /^__Host-session=cst_[0-9a-f]{64}; HttpOnly; SameSite=Lax; Secure; Path=\/; Max-Age=86400$/)
 
+      assert.throws(() => first.commit(Response.error()), { code: 'E_INVALID_ARGUMENT' })
+      const fetched = await fetch('data:text/plain,x')
+      await fetched.text()
+      assert.throws(() => first.commit(fetched), { code: 'E_INVALID_ARGUMENT', message: /its body has been read/ })
+
       const second = await sessions.fromRequest(requestWith(cookieOf(header)))
       assert.equal(second.data.role, 'admin')
       assert.deepEqual(JSON.parse(JSON.stringify(second)), second.data)
@@ -564,6 +569,7 @@ for (const engine of engines) {
       wrong({ trustedOrigins: ['app.example'] })
       wrong({ trustedOrigins: ['https://app.example/'] })
       wrong({ trustedOrigins: [1] })
+      wrong({ trustedOrigins: ['https://*.example.com'] })
       wrong({ trustedOrigins: ['https://App.example'] })
       wrong({ trustedOrigins: ['https://app.example:443'] })
       wrong({ trustedOrigins: new Array(1) })

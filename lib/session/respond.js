@@ -1,5 +1,6 @@
 'use strict'
 
+const { argumentError } = require('../error.js')
 const { isCookies, readSafely } = require('./request-token.js')
 
 /**
@@ -25,9 +26,18 @@ function withHeader(response, header) {
     appendTo(response.headers, header)
     return response
   } catch {
-    const copy = new Response(response.body, response)
+    const copy = copyOf(response)
     appendTo(copy.headers, header)
     return copy
+  }
+}
+
+function copyOf(response) {
+  try {
+    return new Response(response.body, response)
+  } catch (error) {
+    const reason = 'it is Response.error(), or its body has been read'
+    throw argumentError(`commit cannot add a cookie to this response, nor to a copy of it: ${reason}`, error)
   }
 }
 
