@@ -1,4 +1,4 @@
-/** Rate limit checks on 1,000 identifiers: all let through, or every second identifier far over its limit. */
+/** Rate limit checks on 1,000 identifiers: all let through, in windows and by a token bucket, or every second identifier far over its limit. */
 const WINDOW_SECONDS = 3600
 const HIGH = 1_000_000_000
 const LOW = 5
@@ -13,6 +13,18 @@ export const limit = {
   async prepare(client) {
     if ((await client.allow('probe:high', HIGH, WINDOW_SECONDS)) !== true) throw new Error('refused below the limit')
     return (i) => client.allow(ids[i % ids.length], HIGH, WINDOW_SECONDS)
+  },
+}
+
+export const limitGcra = {
+  name: 'limit-gcra',
+  title: 'Rate limit check by a token bucket, all allowed (peers: a fixed window, the only algorithm that they have)',
+  baseline: 'rate-limiter-flexible',
+  contenders,
+  async prepare(client) {
+    const allow = client.allowGcra ?? ((id) => client.allow(id, HIGH, WINDOW_SECONDS))
+    if ((await allow('probe:gcra')) !== true) throw new Error('refused below the limit')
+    return (i) => allow(ids[i % ids.length])
   },
 }
 
