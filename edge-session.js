@@ -4,4 +4,8 @@
 
 const { unsupported } = require('./lib/unsupported.js')
 
-module.exports = { session: unsupported('session') }
+module.exports = {
+  session: unsupported('session'),
+  rateLimit: unsupported('rateLimit'),
+  withRateLimit: unsupported('withRateLimit'),
+}

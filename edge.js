@@ -22,5 +22,6 @@ module.exports = {
   shutdownOnSignal: unsupported('shutdownOnSignal'),
   clientIp: unsupported('clientIp'),
   addressList: unsupported('addressList'),
+  withRateLimit: unsupported('withRateLimit'),
   CinnabarError: unsupported('CinnabarError'),
 }

@@ -1,6 +1,8 @@
 'use strict'
 
 const { SessionManager } = require('./index.js')
+const limits = require('./lib/limit/guard.js')
+const { merged } = require('./lib/limit/list-fields.js')
 const { beforeHeaders } = require('./lib/session/before-headers.js')
 const { admit, guardOptions } = require('./lib/session/guard.js')
 
@@ -19,4 +21,24 @@ function session(options) {
   }
 }
 
-module.exports = { session }
+/** Middleware for Express, or any server of Node.js, that counts requests, and refuses those above the limit. */
+function rateLimit(options) {
+  const guard = limits.guardOptions(options)
+  return (request, response, next) => {
+    const pass = async ({ headers, settle, refusal, result }) => {
+      if (result) await guard.onRefused?.(request, result, response)
+      // `onRefused` may have responded itself.
+      if (response.headersSent || response.writableEnded) return undefined
+      const all = Object.entries(refusal?.headers ?? {})
+      for (const [name, value] of refusal ? all : merged(headers, (name) => response.getHeader(name))) {
+        response.setHeader(name, value)
+      }
+      if (refusal) return response.writeHead(refusal.status).end(refusal.body)
+      response.once('finish', () => settle(response.statusCode))
+      return next()
+    }
+    limits.admit(guard, request).then(pass).catch(next)
+  }
+}
+
+module.exports = { session, rateLimit }

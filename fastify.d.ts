@@ -1,6 +1,14 @@
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 
-import type { RequestSession, SessionManager } from './index.js'
+import type {
+  PolicyRateLimiter,
+  RateLimiter,
+  RateLimitHandlerOptions,
+  RateLimitOfHandler,
+  RateLimitResult,
+  RequestSession,
+  SessionManager,
+} from './index.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -28,3 +36,23 @@ export const session: FastifyPluginAsync<{
   /** Whether requests without a session are refused. Default `false`. */
   required?: boolean
 }>
+
+/**
+ * A plugin that counts requests, and refuses those above the limit with status 429, `Retry-After` and a problem as JSON. Every response
+ * has the headers of `RateLimiter.headers`. Who is limited is by default the address of the client, by `clientIp`: behind proxies of your own,
+ * say so. With `onUnavailable: 'throw'`, requests that cannot be counted get status 503.
+ *
+ * It applies to the routes of the scope that registers it.
+ *
+ * @example
+ * import { rateLimit } from 'cinnabar/fastify'
+ *
+ * await app.register(rateLimit, { limiter, policy: 'api', clientIp: { trustedProxies: 1 } })
+ */
+export const rateLimit: FastifyPluginAsync<
+  (RateLimitOfHandler<PolicyRateLimiter<any>> | RateLimitOfHandler<RateLimiter>) &
+    RateLimitHandlerOptions<
+      [request: FastifyRequest],
+      (request: FastifyRequest, result: RateLimitResult, reply: FastifyReply) => unknown
+    >
+>

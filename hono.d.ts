@@ -1,6 +1,15 @@
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 
-import type { KnownSessionData, RequestSession, SessionManager } from './index.js'
+import type {
+  KnownSessionData,
+  PolicyRateLimiter,
+  RateLimiter,
+  RateLimitHandlerOptions,
+  RateLimitOfHandler,
+  RateLimitResult,
+  RequestSession,
+  SessionManager,
+} from './index.js'
 
 /**
  * Middleware that sets the variable `session` to the session of the request, and commits the response. A request from another site that
@@ -22,3 +31,25 @@ export function session<Data extends object = KnownSessionData>(options?: {
   /** Whether requests without a session are refused. Default `false`. */
   required?: boolean
 }): MiddlewareHandler<{ Variables: { session: RequestSession<Data> } }>
+
+/**
+ * Middleware that counts requests, and refuses those above the limit with status 429, `Retry-After` and a problem as JSON. Every response
+ * has the headers of `RateLimiter.headers`. Who is limited is by default the address of the client, by `clientIp`: behind proxies of your own,
+ * say so. With `onUnavailable: 'throw'`, requests that cannot be counted get status 503.
+ *
+ * The address of the connection is known with `@hono/node-server`, `Deno.serve(app.fetch)` and `Bun.serve(app)`. `onRefused` may return the
+ * response to send.
+ *
+ * @example
+ * import { rateLimit } from 'cinnabar/hono'
+ *
+ * app.use(rateLimit({ limiter, policy: 'api', identify: (c) => c.get('session').userId ?? 'anonymous' }))
+ * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an invalid option, also a policy that the limiter does not have.
+ */
+export function rateLimit<Limiter extends RateLimiter | PolicyRateLimiter<any> = RateLimiter>(
+  options: RateLimitOfHandler<Limiter> &
+    RateLimitHandlerOptions<
+      [context: Context],
+      (context: Context, result: RateLimitResult) => Response | void | Promise<Response | void>
+    >,
+): MiddlewareHandler

@@ -1,6 +1,10 @@
 'use strict'
 
 const { SessionManager } = require('./index.js')
+const limits = require('./lib/limit/guard.js')
+const { merged } = require('./lib/limit/list-fields.js')
+const { remoteAddressOf } = require('./lib/limit/remote-address.js')
+const { refused } = require('./lib/limit/with-rate-limit.js')
 const { admit, guardOptions } = require('./lib/session/guard.js')
 
 /** Middleware for Hono that sets the variable `session`, and commits the response. */
@@ -17,4 +21,20 @@ function session(options) {
   }
 }
 
-module.exports = { session }
+/** Middleware for Hono that counts requests, and refuses those above the limit. */
+function rateLimit(options) {
+  const guard = limits.guardOptions(options)
+  return async (context, next) => {
+    const request = context.req.raw
+    const remoteAddress = remoteAddressOf(context.env, request)
+    const { headers, settle, refusal, result } = await limits.admit(guard, request, { args: [context], remoteAddress })
+    if (refusal) return refused(guard, [context], refusal, result)
+    await next()
+    const { res } = context
+    for (const [name, value] of merged(headers, (name) => res.headers.get(name), true)) context.header(name, value)
+    await settle(res.status)
+    return undefined
+  }
+}
+
+module.exports = { session, rateLimit }

@@ -6,6 +6,7 @@ const { CinnabarError } = require('./lib/error.js')
 const { RateLimiter } = require('./lib/limit.js')
 const { addressList } = require('./lib/limit/address-list.js')
 const { clientIp } = require('./lib/limit/client-ip.js')
+const { withRateLimit } = require('./lib/limit/with-rate-limit.js')
 const { DistributedLock } = require('./lib/lock.js')
 const { JobQueue } = require('./lib/queue.js')
 const { UnrecoverableError } = require('./lib/queue/unrecoverable.js')
@@ -32,5 +33,6 @@ module.exports = {
   shutdownOnSignal,
   clientIp,
   addressList,
+  withRateLimit,
   CinnabarError,
 }

@@ -1,6 +1,13 @@
 import type { NextRequest } from 'next/server.js'
 
-import type { KnownSessionData, RequestSession, SessionManager } from './index.js'
+import type {
+  KnownSessionData,
+  PolicyRateLimiter,
+  RateLimiter,
+  RequestSession,
+  SessionManager,
+  WithRateLimitOptions,
+} from './index.js'
 
 /** What a server component can do with a session. It cannot set a cookie, so it cannot sign in or out. */
 export type SessionView<Data extends object = KnownSessionData> = Pick<
@@ -71,3 +78,24 @@ export function session<Data extends object = KnownSessionData>(options?: {
   /** Where sessions come from. Default: those of the default service. */
   sessions?: SessionManager<Data>
 }): NextSessions<Data>
+
+/**
+ * Returns a route handler, or a proxy with `NextResponse.next()` as the response, that counts each request, and responds to those above the
+ * limit itself: with status 429, `Retry-After` and a problem as JSON. Every response has the headers of `RateLimiter.headers`. With
+ * `count: 'failures'`, a handler that throws `redirect` has not failed.
+ *
+ * Next.js does not pass the address of the connection on. So say by how many proxies of your own a request comes, at least 1, or who is
+ * limited.
+ *
+ * @example
+ * // proxy.ts
+ * export const proxy = withRateLimit(() => NextResponse.next(), { limiter, policy: 'api', clientIp: { trustedProxies: 1 } })
+ * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an invalid option, without either, and for a policy that the limiter does not have.
+ */
+export function withRateLimit<
+  Args extends [request: NextRequest, ...rest: any[]],
+  Limiter extends RateLimiter | PolicyRateLimiter<any> = RateLimiter,
+>(
+  handler: (...args: Args) => Response | Promise<Response>,
+  options: WithRateLimitOptions<Limiter, Args>,
+): (...args: Args) => Promise<Response>

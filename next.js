@@ -3,6 +3,8 @@
 const { cookies, headers } = require('next/headers')
 
 const { SessionManager } = require('./index.js')
+const { argumentError } = require('./lib/error.js')
+const { limited } = require('./lib/limit/with-rate-limit.js')
 const { guardOptions } = require('./lib/session/guard.js')
 const { withSession } = require('./lib/session/with-session.js')
 const { ownOptions } = require('./lib/options.js')
@@ -82,4 +84,23 @@ class SessionView {
   }
 }
 
-module.exports = { session }
+/** A route handler or a proxy, in front of which stands a limit. */
+function withRateLimit(handler, options) {
+  const { identify, clientIp } = { ...options }
+  const proxies = clientIp?.trustedProxies
+  // Next.js does not pass the address of the connection on, so that all clients would share a limit.
+  if (identify === undefined && !(typeof proxies === 'number' && proxies >= 1))
+    throw argumentError(
+      'withRateLimit needs identify, or clientIp: { trustedProxies } with a number of proxies, at least 1',
+    )
+  return limited(handler, options, statusOf)
+}
+
+// What `redirect` and `notFound` throw.
+function statusOf(error) {
+  const [kind, status] = typeof error?.digest === 'string' ? error.digest.split(';') : []
+  if (kind === 'NEXT_REDIRECT') return 307
+  return kind === 'NEXT_HTTP_ERROR_FALLBACK' ? Number(status) : 500
+}
+
+module.exports = { session, withRateLimit }

@@ -5,7 +5,7 @@ const { argumentError } = require('./error.js')
 const { featureOn } = require('./feature.js')
 const { clientIp } = require('./limit/client-ip.js')
 const { limitHeaders } = require('./limit/headers.js')
-const { readPolicies } = require('./limit/policies.js')
+const { readPolicies, windowsOf } = require('./limit/policies.js')
 const { limitProblem } = require('./limit/problem.js')
 const { routeKey } = require('./limit/route-key.js')
 const { waitForTurn } = require('./limit/wait.js')
@@ -51,7 +51,11 @@ class RateLimiter extends Limitable {
         return { native: limiter, owner: unlimited(native) }
       }
       const routePrefix = prefix === defaultPrefixes.limiter ? '' : prefix
-      return featureOn(service, make, { routePrefix, hasPolicies: policies !== undefined && policies.length > 0 })
+      return featureOn(service, make, {
+        routePrefix,
+        hasPolicies: policies !== undefined && policies.length > 0,
+        windows: windowsOf(policies),
+      })
     })
   }
 

@@ -17,4 +17,5 @@ export const EXPORTS = [
   'redisService',
   'shutdownOnSignal',
   'subscribe',
+  'withRateLimit',
 ]

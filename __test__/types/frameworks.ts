@@ -1,8 +1,8 @@
 // The middleware in the frameworks' own types.
-import { SessionManager } from 'cinnabar'
-import { session as forExpress, type WithSession } from 'cinnabar/express'
-import { session as forFastify } from 'cinnabar/fastify'
-import { session as forHono } from 'cinnabar/hono'
+import { RateLimiter, RedisService, SessionManager, withRateLimit } from 'cinnabar'
+import { rateLimit as limitExpress, session as forExpress, type WithSession } from 'cinnabar/express'
+import { rateLimit as limitFastify, session as forFastify } from 'cinnabar/fastify'
+import { rateLimit as limitHono, session as forHono } from 'cinnabar/hono'
 import express, { type Request } from 'express'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
@@ -37,3 +37,40 @@ export async function fastify(): Promise<void> {
 
 // @ts-expect-error not a manager
 forHono({ sessions: {} })
+
+const limiter = new RateLimiter(new RedisService(), { policies: { api: { limit: 100, per: 60 } } })
+const plain = new RateLimiter(new RedisService())
+
+app.use(limitExpress({ limiter, policy: 'api', count: 'failures', clientIp: { trustedProxies: 1 }, draft: 7 }))
+app.get('/', limitExpress({ limiter: plain, policy: 'AUTH', identify: (request) => request.url ?? '' }))
+app.get('/own', limitExpress({ onRefused: (request, result, response) => response.end(`${result.retryAfterMs}`) }))
+hono.use(limitHono({ limiter, policy: 'api', identify: (c) => c.req.path, skip: async (c) => c.req.method === 'HEAD' }))
+export const handler: (request: globalThis.Request, id: number) => Promise<Response> = withRateLimit(
+  (request: globalThis.Request, id: number) => new Response(`${request.url} ${id}`),
+  { limiter, policy: 'api', onRefused: (request, { limit }) => new Response(`${request.url} ${limit}`) },
+)
+export const byPreset = withRateLimit((request: globalThis.Request) => fetch(request), {
+  policy: { limit: 1, windowSeconds: 1 },
+})
+
+export async function limited(): Promise<void> {
+  const app = Fastify()
+  await app.register(limitFastify, {
+    limiter,
+    policy: 'api',
+    cost: 2,
+    onRefused: (request, result, reply) => reply.send(result),
+  })
+  await app.register(limitFastify, { policy: 'API' })
+  // @ts-expect-error misspelt
+  await app.register(limitFastify, { polic: 'API' })
+}
+
+// @ts-expect-error no such policy
+limitExpress({ limiter, policy: 'apo' })
+// @ts-expect-error no such policy
+withRateLimit((request: globalThis.Request) => new Response(request.url), { limiter, policy: 'apo' })
+// @ts-expect-error a limiter with policies needs one
+limitHono({ limiter })
+// @ts-expect-error only policies can be refunded
+limitHono({ limiter: plain, count: 'failures' })

@@ -6,6 +6,8 @@ const { describe, ownOptions } = require('../options.js')
 
 const OPTIONS = Object.keys(names.policy)
 
+const PERIODS = { __proto__: null, hour: 3600, day: 86_400, week: 604_800 }
+
 /** The policies of a limiter for the native side: names and policies in turn. Each option is read once. */
 function readPolicies(policies) {
   if (policies === undefined) return undefined
@@ -19,4 +21,14 @@ function readPolicy(policy, name) {
   return ownOptions(policy, OPTIONS, `policies.${name}.`)
 }
 
-module.exports = { readPolicies }
+/** The lengths of the windows of policies as `readPolicies` returns them, by name; `undefined` where they differ, as months do. */
+function windowsOf(policies = []) {
+  const windows = new Map()
+  for (let at = 0; at < policies.length; at += 2) {
+    const { per } = policies[at + 1]
+    windows.set(policies[at], typeof per === 'number' ? per : PERIODS[per])
+  }
+  return windows
+}
+
+module.exports = { readPolicies, windowsOf }
