@@ -49,7 +49,8 @@ export interface PolicyRateLimiterOptions<
  * | `'calendar'`       | `limit` requests per `'hour'`, `'day'`, `'week'` (from Monday), `'month'` or `'year'` of `timeZone`           |
  *
  * The default is `'gcra'`, or `'calendar'` if `per` is a word. Each takes one atomic step and a small entry in the store, by the store's
- * clock. Refused requests are not counted. Changing a policy keeps what was counted.
+ * clock. Refused requests are not counted. Changing a policy keeps what was counted, unless its algorithm or the period of
+ * its calendar becomes another one.
  */
 export type RateLimitPolicy = GcraPolicy | WindowPolicy | CalendarPolicy
 
@@ -98,7 +99,7 @@ export interface CalendarPolicy extends PolicyBase {
 export interface CheckOptions extends CallLimits {
   /** How many requests it counts as: a whole number, 0 included. Default 1. */
   cost?: number
-  /** A limit in place of that of the policy, for this call. A burst changes with it. */
+  /** A limit in place of that of the policy, for this call; an `override` of the identifier takes precedence. A burst changes with it. */
   limit?: number
   /** Whether the result has a `charge`, with which it can be refunded or settled. Default `false`. */
   refundable?: boolean

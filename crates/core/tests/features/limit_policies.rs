@@ -261,6 +261,41 @@ fn a_huge_limit_is_exact() {
 }
 
 #[test]
+fn a_policy_may_change_between_two_versions_of_an_application() {
+    Engine::each(|engine| {
+        let algorithms = [
+            Algorithm::FixedWindow(60.0),
+            Algorithm::SlidingWindow(60.0),
+            GCRA,
+            Algorithm::Calendar(Period::Year),
+            Algorithm::Calendar(Period::Day),
+        ];
+        for (old, one) in algorithms.iter().enumerate() {
+            for (new, other) in algorithms.iter().enumerate().filter(|(new, _)| *new != old) {
+                let id = format!("{old} {new}");
+                let [before, after] = [one, other].map(|algorithm| limiter(vec![policy("p", *algorithm, 5.0)]));
+                engine.run(before.take(&check("p", &id, 5.0), How::Take, None)).unwrap();
+                let first = engine.run(after.take(&check("p", &id, 1.0), How::Take, None)).unwrap();
+                assert_eq!((first.allowed, first.remaining), (true, Some(4)), "{id}: it starts anew");
+                let longest = if new == 3 { 366 } else { 1 } * 86_400_000;
+                assert!(first.reset_after_ms <= longest, "{id}: {}", first.reset_after_ms);
+            }
+        }
+        // What stays is the algorithm.
+        for (old, new) in [(60.0, 6.0), (6.0, 60.0)] {
+            for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow] {
+                let id = format!("{old} {:?}", algorithm(new));
+                let [before, after] = [old, new].map(|per| limiter(vec![policy("p", algorithm(per), 5.0)]));
+                engine.run(before.take(&check("p", &id, 3.0), How::Take, None)).unwrap();
+                let first = engine.run(after.take(&check("p", &id, 1.0), How::Take, None)).unwrap();
+                assert_eq!(first.remaining, Some(1), "{id}: what was counted stays");
+                assert!(first.reset_after_ms <= (new * 1100.0) as i64 + 1, "{id}: {}", first.reset_after_ms);
+            }
+        }
+    });
+}
+
+#[test]
 fn every_entry_expires() {
     Engine::each(|engine| {
         let limiter = several();

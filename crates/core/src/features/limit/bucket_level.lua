@@ -1,7 +1,7 @@
 -- A token bucket, as in the generic cell rate algorithm (GCRA). It holds up to `burst` hits, and `limit` hits per `period` drain from it.
 -- Its level is exact: a hit raises it by the ticks of a period, and a tick of the clock lowers it by `limit`. A tick is 1 µs, or longer
 -- where a full bucket would have a level above 2^53.
--- Stored as `level:time of the level in ticks:ticks of a period:µs of a tick`.
+-- Stored as `b:level:time of the level in ticks:ticks of a period:µs of a tick`.
 local bucket = {}
 
 function bucket.open(text, now, policy)
@@ -12,7 +12,7 @@ function bucket.open(text, now, policy)
   end
   policy.unit = unit
   local tick = math.floor(now / unit)
-  local level, at, period, width = string.match(text, '^(%d+):(%d+):(%d+):(%d+)$')
+  local level, at, period, width = string.match(text, '^b:(%d+):(%d+):(%d+):(%d+)$')
   if not level then
     return { level = 0, tick = tick }
   end
@@ -34,6 +34,6 @@ function bucket.save(state, now, policy)
   if state.level == 0 then
     return '', now
   end
-  local text = string.format('%.0f:%.0f:%.0f:%.0f', state.level, state.tick, policy.period, policy.unit)
+  local text = string.format('b:%.0f:%.0f:%.0f:%.0f', state.level, state.tick, policy.period, policy.unit)
   return text, policy.limit == 0 and now + policy.period * policy.unit or drained_at(state, state.level, policy)
 end

@@ -1,10 +1,11 @@
 -- A quota per hour, day, week, month or year of a calendar. `bounds` has beginnings of such periods in ms, in order, separated by commas.
--- Stored as `hits:end of the period in ms`.
+-- `unit` is the number of the kind of period: with another one, counting starts anew.
+-- Stored as `c:unit:hits:end of the period in ms`.
 local calendar = {}
 
 function calendar.open(text, now, policy)
-  local hits, ends = string.match(text, '^(%d+):(%d+)$')
-  if ends and now < tonumber(ends) * 1000 then
+  local unit, hits, ends = string.match(text, '^c:(%d+):(%d+):(%d+)$')
+  if unit and tonumber(unit) == policy.unit and now < tonumber(ends) * 1000 then
     return { hits = tonumber(hits), ends = tonumber(ends) }
   end
   local begins
@@ -45,5 +46,5 @@ function calendar.save(state, now, policy)
   if state.hits == 0 then
     return '', now
   end
-  return string.format('%.0f:%.0f', state.hits, state.ends), state.ends * 1000
+  return string.format('c:%.0f:%.0f:%.0f', policy.unit, state.hits, state.ends), state.ends * 1000
 end

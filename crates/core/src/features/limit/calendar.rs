@@ -57,6 +57,11 @@ impl Calendar {
         Ok(())
     }
 
+    /// Returns the number of the kind of period, by which a script knows it again.
+    pub fn unit(&self) -> u64 {
+        self.period as u64 + 1
+    }
+
     /// Returns how long a period lasts at most, in milliseconds.
     pub fn longest_ms(&self) -> u64 {
         let days = match self.period {

@@ -1,9 +1,9 @@
 -- A fixed window, which starts with its first hit and admits `limit` hits in `period` µs.
--- Stored as `hits:start in µs`.
+-- Stored as `f:hits:start in µs`.
 local fixed = {}
 
 function fixed.open(text, now, policy, back)
-  local hits, start = string.match(text, '^(%d+):(%d+)$')
+  local hits, start = string.match(text, '^f:(%d+):(%d+)$')
   start = start and tonumber(start) - back
   if not start or now - start >= policy.period then
     return { hits = 0, start = now, back = back }
@@ -37,5 +37,5 @@ function fixed.save(state, now, policy)
   if state.hits == 0 then
     return '', now
   end
-  return string.format('%.0f:%.0f', state.hits, state.start), state.start + policy.period
+  return string.format('f:%.0f:%.0f', state.hits, state.start), state.start + policy.period
 end

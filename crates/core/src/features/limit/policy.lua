@@ -1,7 +1,7 @@
 -- A policy, and what it says about an entry.
 local algorithms = { bucket = bucket, fixed = fixed, sliding = sliding, calendar = calendar }
 
--- A policy is `algorithm, limit, period in µs or bounds, burst or slices`, from this argument on.
+-- A policy is `algorithm, limit, period in µs or bounds, burst, slices or kind of period`, from this argument on.
 local function policy_of(args, from)
   local length, extra = args[from + 2], tonumber(args[from + 3])
   return {
@@ -11,6 +11,7 @@ local function policy_of(args, from)
     bounds = length,
     burst = extra,
     slices = extra,
+    unit = extra,
   }
 end
 

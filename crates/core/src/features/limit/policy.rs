@@ -177,7 +177,7 @@ impl Policy {
         let (algorithm, limit, period, extra) = match &self.kind {
             Kind::Window { algorithm, period_us } => (*algorithm, limit, period_us.to_string().into(), SLICES),
             Kind::Bucket { rate, period_us, burst, .. } => ("bucket", *rate, period_us.to_string().into(), *burst),
-            Kind::Calendar(calendar) => ("calendar", limit, calendar.bounds(), 0),
+            Kind::Calendar(calendar) => ("calendar", limit, calendar.bounds(), calendar.unit()),
         };
         [Bytes::from_static(algorithm.as_bytes()), limit.to_string().into(), period, extra.to_string().into()]
     }

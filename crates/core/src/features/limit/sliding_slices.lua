@@ -1,12 +1,12 @@
 -- A sliding window: at most `limit` hits in any `period` µs. The window is divided into `slices`, and a hit leaves it together with its
 -- slice, so up to one slice late and never early.
--- Stored as `width of a slice in µs:slice=hits,slice=hits`, with the oldest first.
+-- Stored as `s:width of a slice in µs:slice=hits,slice=hits`, with the oldest first.
 local sliding = {}
 
 function sliding.open(text, now, policy, back)
   local width = math.ceil(policy.period / policy.slices)
   local state = { width = width, slice = math.floor(now / width), hits = 0, back = back }
-  local stored, list = string.match(text, '^(%d+):(.*)$')
+  local stored, list = string.match(text, '^s:(%d+):(.*)$')
   stored = tonumber(stored)
   if stored and stored ~= width then
     -- The policy has changed. Its hits count as if they came now.
@@ -45,5 +45,5 @@ function sliding.save(state, now, policy)
   for index, slice in ipairs(state) do
     list[index] = string.format('%.0f=%.0f', slice[1], slice[2])
   end
-  return string.format('%.0f:', state.width) .. table.concat(list, ','), leaves_at(state, policy, state[#state][1])
+  return string.format('s:%.0f:', state.width) .. table.concat(list, ','), leaves_at(state, policy, state[#state][1])
 end

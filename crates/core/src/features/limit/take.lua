@@ -3,7 +3,7 @@
 -- ARGV[1] the algorithm: bucket, fixed, sliding or calendar
 -- ARGV[2] the limit
 -- ARGV[3] the period in µs; of a calendar, beginnings of its periods in ms
--- ARGV[4] the burst of a bucket; the number of slices of a sliding window
+-- ARGV[4] the burst of a bucket; the number of slices of a sliding window; the number of the kind of period of a calendar
 -- ARGV[5] take; reserve, which returns a mark for a refund; peek, which charges nothing; force, which charges in any case; drain, which
 --   charges at most what is left
 -- ARGV[6] the number of hits
