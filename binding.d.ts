@@ -152,8 +152,11 @@ export declare class Limiter {
   stats(): RawValue
   /** Returns the identifiers that were refused most, as policy, identifier and count in turn. */
   offenders(most: unknown): Array<[string, string, number]>
-  /** Checks hits under a policy. `how` is `take`, `reserve`, `peek` or `drain`; with `ahead`, so many milliseconds may be reserved. */
-  take(policy: unknown, id: unknown, cost: unknown, limit: unknown, how: string, ahead: unknown): RawValue
+  /**
+   * Checks hits under a policy. `how` is the number of a word in `lib/limit.js`; `ahead` is for how many milliseconds hits may be
+   * reserved.
+   */
+  take(policy: unknown, id: unknown, cost: unknown, limit: unknown, how: number, ahead: unknown): RawValue
   /** Checks hits under several policies, given as policy, identifier, cost and limit in turn: `{ allowed, results }`. */
   takeAll(checks: unknown): RawValue
   /** Replaces the hits of a charge; returns whether that was done. */

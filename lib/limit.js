@@ -22,6 +22,8 @@ const WAIT_OPTIONS = ['cost', 'limit', 'timeoutMs', 'signal']
 const ONE_OF_ALL = ['policy', 'identifier', 'cost', 'limit']
 const OVERRIDE_OPTIONS = ['limit', 'ttlSeconds']
 const NO_OPTIONS = []
+// What the native side does with the hits of a call.
+const HOW = { take: 0, reserve: 1, peek: 2, drain: 3, wait: 4 }
 const LONGEST_WAIT_MS = 86_400_000
 const DEFAULT_WAIT_MS = 30_000
 const preset = (limit, windowSeconds) => Object.freeze({ limit, windowSeconds })
@@ -88,17 +90,17 @@ class RateLimiter extends Limitable {
     const [limiter, { cost, limit, refundable = false }] = readCall(this, options, CHECK_OPTIONS)
     if (typeof refundable !== 'boolean')
       throw argumentError(`refundable must be a boolean, got ${describe(refundable)}`)
-    return limiter.#native.take(policy, identifier, cost, limit, refundable ? 'reserve' : 'take')
+    return limiter.#native.take(policy, identifier, cost, limit, refundable ? HOW.reserve : HOW.take)
   }
 
   async peek(policy, identifier, options) {
     const [limiter, { cost, limit }] = readCall(this, options, COST_OPTIONS)
-    return limiter.#native.take(policy, identifier, cost, limit, 'peek')
+    return limiter.#native.take(policy, identifier, cost, limit, HOW.peek)
   }
 
   async penalize(policy, identifier, options) {
     const [limiter, { cost, limit }] = readCall(this, options, COST_OPTIONS)
-    return limiter.#native.take(policy, identifier, cost, limit, 'drain')
+    return limiter.#native.take(policy, identifier, cost, limit, HOW.drain)
   }
 
   async wait(policy, identifier, options) {
@@ -107,7 +109,7 @@ class RateLimiter extends Limitable {
     const limiter = signal === undefined ? this : readCall(this, { signal }, NO_OPTIONS)[0]
     const native = this.#native
     return waitForTurn({
-      reserve: (ms) => native.take(policy, identifier, cost, limit, 'wait', Math.min(ms, LONGEST_WAIT_MS)),
+      reserve: (ms) => native.take(policy, identifier, cost, limit, HOW.wait, Math.min(ms, LONGEST_WAIT_MS)),
       refund: (charge) => native.settle(policy, identifier, charge, 0),
       timeoutMs,
       limits: limitsOf(limiter),

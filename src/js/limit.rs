@@ -161,7 +161,8 @@ impl Limiter {
         Ok(offenders.map(|offender| (offender.policy, offender.id, offender.refused as f64)).collect())
     }
 
-    /// Checks hits under a policy. `how` is `take`, `reserve`, `peek` or `drain`; with `ahead`, so many milliseconds may be reserved.
+    /// Checks hits under a policy. `how` is the number of a word in `lib/limit.js`; `ahead` is for how many milliseconds hits may be
+    /// reserved.
     #[napi]
     #[allow(clippy::too_many_arguments, reason = "an object would cost more than it explains")]
     pub fn take(
@@ -171,17 +172,17 @@ impl Limiter {
         id: Unknown,
         cost: Unknown,
         limit: Unknown,
-        how: String,
+        how: u32,
         ahead: Unknown,
     ) -> RawValue {
         self.core.submit_output(env, operation("RATE LIMIT"), |js| {
             let check = check(js, policy, id, cost, limit)?;
-            let how = match how.as_str() {
-                "take" => How::Take,
-                "reserve" => How::Reserve,
-                "drain" => How::Drain,
-                "wait" => How::ReserveWithin(js.whole_within(ahead.raw(), "timeoutMs", 0..=LONGEST_WAIT_MS)? * 1000),
-                _ => How::Peek,
+            let how = match how {
+                0 => How::Take,
+                1 => How::Reserve,
+                2 => How::Peek,
+                3 => How::Drain,
+                _ => How::ReserveWithin(js.whole_within(ahead.raw(), "timeoutMs", 0..=LONGEST_WAIT_MS)? * 1000),
             };
             let limiter = self.limiter.clone();
             limiter.has_policy(&check.policy)?;
@@ -268,8 +269,10 @@ impl Limiter {
         let store = open_store.store().clone();
         // There is no cache on the embedded engine, whose clock tests can move.
         let cache = if self.caches && !store.is_embedded() {
-            let listener = deny_listener::shared(&store, self.limiter.changes_channel())?;
-            let make = |limiter| OpenCache { listener, store: store.clone(), _limiter: limiter };
+            let make = |limiter: Arc<limit::Limiter>| {
+                let listener = deny_listener::shared(&store, limiter.changes_channel());
+                OpenCache { listener, store: store.clone(), _limiter: limiter }
+            };
             Some(self.core.resources().group(&self.limiter, make))
         } else {
             None

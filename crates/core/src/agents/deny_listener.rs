@@ -1,9 +1,9 @@
 //! Keeps a deny cache right: receives what other processes publish about limits that may allow more than before.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
-use cinnabar_port::{Delivery, MessageListener, Topic, error::Result};
+use cinnabar_port::{Delivery, MessageListener, Topic};
 use parking_lot::Mutex;
 
 use super::subscription::ChannelSubscription;
@@ -24,9 +24,11 @@ pub struct DenyListener {
 }
 
 /// Returns the listener that all limiters with this channel on this store share. A holder of it must also hold the store.
-pub fn shared(store: &Arc<Store>, channel: Bytes) -> Result<Arc<DenyListener>> {
+pub fn shared(store: &Arc<Store>, channel: Bytes) -> Arc<DenyListener> {
     let key = (Arc::as_ptr(store).addr(), channel.clone());
-    LISTENERS.get(&key, || Ok(DenyListener { cache: Arc::default(), channel, subscription: Mutex::default() }))
+    let make = || Ok::<_, Infallible>(DenyListener { cache: Arc::default(), channel, subscription: Mutex::default() });
+    let Ok(listener) = LISTENERS.get(&key, make);
+    listener
 }
 
 impl DenyListener {
