@@ -1,0 +1,119 @@
+// The store in express-rate-limit itself, in front of a route of Express, over HTTP.
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+
+import { RedisService } from 'cinnabar'
+import { CinnabarStore } from 'cinnabar/express-rate-limit'
+import express from 'express'
+import { rateLimit } from 'express-rate-limit'
+
+import { engines, freePort } from '../support/engines.mjs'
+
+async function serve(options) {
+  const app = express()
+  const limiter = rateLimit({
+    windowMs: 60_000,
+    limit: 2,
+    standardHeaders: 'draft-8',
+    legacyHeaders: false,
+    ...options,
+  })
+  app.use(limiter)
+  app.get('/status/:status', (request, response) => response.status(Number(request.params.status)).send('ok'))
+  const server = app.listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  after(() => server.close())
+  const send = async (status = 200) =>
+    (await fetch(`http://127.0.0.1:${server.address().port}/status/${status}`)).status
+  return { send, limiter }
+}
+
+for (const engine of engines) {
+  describe(`express-rate-limit on ${engine.name}`, async () => {
+    const service = await engine.makeService()
+    after(() => service.disconnect())
+    let number = 0
+    const pass = (ms) =>
+      engine.advance ? engine.advance(service, ms) : new Promise((resolve) => setTimeout(resolve, ms))
+    const makeStore = (options) => new CinnabarStore({ service, prefix: `rl${number++}:`, ...options })
+
+    test('counts, refuses and resets, over several processes', async () => {
+      const [store, other] = [makeStore({ prefix: 'shared:' }), makeStore({ prefix: 'shared:' })]
+      const one = await serve({ store, keyGenerator: () => 'ann' })
+      const two = await serve({ store: other, keyGenerator: () => 'ann' })
+      assert.deepEqual([await one.send(), await two.send(), await one.send(), await two.send()], [200, 200, 429, 429])
+      const { totalHits, resetTime } = await store.get('ann')
+      assert.equal(totalHits, 4)
+      assert.ok(Math.abs(resetTime - Date.now() - 60_000) < 5000, String(resetTime))
+      await one.limiter.resetKey('ann')
+      assert.equal(await other.get('ann'), undefined)
+      assert.equal(await two.send(), 200)
+    })
+
+    test('skipSuccessfulRequests takes back what succeeded', async () => {
+      const store = makeStore()
+      const { send } = await serve({ store, skipSuccessfulRequests: true, keyGenerator: () => 'bob' })
+      for (const status of [200, 200, 200, 401, 200, 401]) assert.equal(await send(status), status)
+      for (let rest = 200; (await store.get('bob')).totalHits !== 2; rest--) {
+        assert.ok(rest > 0, 'two failures count')
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+      assert.equal(await send(), 429)
+    })
+
+    test('a window ends, and what was counted in it is not taken back from the next', async () => {
+      const store = makeStore()
+      store.init({ windowMs: 200, skipFailedRequests: true })
+      const { resetTime } = await store.increment('eve')
+      assert.equal((await store.increment('eve')).totalHits, 2)
+      await store.decrement('eve')
+      assert.deepEqual(await store.get('eve'), { totalHits: 1, resetTime })
+      await pass(250)
+      assert.equal((await store.increment('eve')).totalHits, 1, 'a new window')
+      await store.decrement('eve')
+      await store.decrement('eve')
+      await store.decrement('eve')
+      assert.equal(await store.get('eve'), undefined, 'never below 0')
+      assert.equal((await store.increment('eve')).totalHits, 1)
+    })
+
+    test('any text is a key', async () => {
+      const store = makeStore()
+      store.init({ windowMs: 60_000 })
+      for (const key of ['', '{a}', '*', 'a:b', '\0', '\ud800', 'x'.repeat(10_000), '2001:db8::/56']) {
+        assert.equal((await store.increment(key)).totalHits, 1)
+        assert.equal((await store.increment(key)).totalHits, 2)
+      }
+    })
+  })
+}
+
+test('without a server requests pass, unless onUnavailable says otherwise', async () => {
+  const service = new RedisService({ url: `redis://127.0.0.1:${await freePort()}`, connectWaitMs: 50, log: false })
+  after(() => service.disconnect())
+  const keyGenerator = () => 'ann'
+  const open = await serve({ store: new CinnabarStore({ service, prefix: 'a:' }), keyGenerator })
+  assert.deepEqual([await open.send(), await open.send(), await open.send()], [200, 200, 200])
+  const local = await serve({
+    store: new CinnabarStore({ service, prefix: 'b:', onUnavailable: 'local' }),
+    keyGenerator,
+  })
+  assert.deepEqual([await local.send(), await local.send(), await local.send()], [200, 200, 429])
+  const closed = await serve({
+    store: new CinnabarStore({ service, prefix: 'c:', onUnavailable: 'throw' }),
+    keyGenerator,
+  })
+  assert.equal(await closed.send(), 500)
+})
+
+test('what the program got wrong is an error', async () => {
+  const service = await engines[0].makeService()
+  after(() => service.disconnect())
+  for (const wrong of [{ client: {} }, { service: {} }, { prefix: 1 }, { onUnavailable: 'pass' }]) {
+    assert.throws(() => new CinnabarStore({ service, ...wrong }), { name: 'CinnabarError' }, JSON.stringify(wrong))
+  }
+  for (const wrong of ['x', null, []]) assert.throws(() => new CinnabarStore(wrong), { code: 'E_INVALID_ARGUMENT' })
+  const store = new CinnabarStore({ prefix: 'none:' })
+  await assert.rejects(store.increment('a'), { code: 'E_INVALID_ARGUMENT' })
+  assert.throws(() => store.init({ windowMs: 0 }), { code: 'E_INVALID_ARGUMENT' })
+})
