@@ -157,6 +157,12 @@ export declare class Limiter {
    * reserved.
    */
   take(policy: unknown, id: unknown, cost: unknown, limit: unknown, how: number, ahead: unknown): RawValue
+  /** Takes a slot under a concurrency policy: `{ result, slot }`, with the number of the slot or null. */
+  acquire(policy: unknown, id: unknown): RawValue
+  /** Releases a slot; returns whether it was still taken. */
+  releaseSlot(number: number): RawValue
+  /** Whether a slot is still taken. */
+  hasSlot(number: number): boolean
   /** Checks hits under several policies, given as policy, identifier, cost and limit in turn: `{ allowed, results }`. */
   takeAll(checks: unknown): RawValue
   /** Replaces the hits of a charge; returns whether that was done. */

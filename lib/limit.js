@@ -2,12 +2,14 @@
 
 const { binding } = require('./bridge.js')
 const { argumentError } = require('./error.js')
+const { undoIfAborted, withoutSignals } = require('./call-limits.js')
 const { featureOn } = require('./feature.js')
 const { clientIp } = require('./limit/client-ip.js')
 const { limitHeaders } = require('./limit/headers.js')
 const { readPolicies, windowsOf } = require('./limit/policies.js')
 const { limitProblem } = require('./limit/problem.js')
 const { routeKey } = require('./limit/route-key.js')
+const { Slot } = require('./limit/slot.js')
 const { waitForTurn } = require('./limit/wait.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const { unlimited } = require('./native-service.js')
@@ -115,6 +117,18 @@ class RateLimiter extends Limitable {
       limits: limitsOf(limiter),
       owner: partsOf(this).made.owner,
     })
+  }
+
+  async acquire(policy, identifier, options) {
+    const [limiter] = readCall(this, options, NO_OPTIONS)
+    const limits = limitsOf(limiter)
+    const native = this.#native.within(withoutSignals(limits))
+    const taken = await undoIfAborted(
+      limits,
+      () => native.acquire(policy, identifier),
+      ({ slot }) => slot !== null && this.#native.releaseSlot(slot),
+    )
+    return new Slot(this.#native, taken)
   }
 
   async checkAll(checks, options) {

@@ -48,11 +48,13 @@ export interface PolicyRateLimiterOptions<
  * | `'fixed-window'`   | `limit` requests in `per` seconds from the first one on; up to twice as many around the end of a window        |
  * | `'calendar'`       | `limit` requests per `'hour'`, `'day'`, `'week'` (from Monday), `'month'` or `'year'` of `timeZone`           |
  *
+ * | `'concurrency'`    | `limit` operations at the same time: see {@link PolicyRateLimiter.acquire}                                    |
+ *
  * The default is `'gcra'`, or `'calendar'` if `per` is a word. Each takes one atomic step and a small entry in the store, by the store's
  * clock. Refused requests are not counted. Changing a policy keeps what was counted, unless its algorithm or the period of
  * its calendar becomes another one.
  */
-export type RateLimitPolicy = GcraPolicy | WindowPolicy | CalendarPolicy
+export type RateLimitPolicy = GcraPolicy | WindowPolicy | CalendarPolicy | ConcurrencyPolicy
 
 /** What every policy has. */
 export interface PolicyBase {
@@ -93,6 +95,28 @@ export interface CalendarPolicy extends PolicyBase {
   timeZone?: string
   burst?: undefined
   strict?: undefined
+}
+
+/** A limit of what runs at the same time, in all processes. */
+export interface ConcurrencyPolicy extends PolicyBase {
+  algorithm: 'concurrency'
+  /**
+   * For how long a slot stays taken when its process is gone, in milliseconds from 1000 to 3600000. It is renewed three times in that time, however busy JavaScript is.
+   * Default `10000`.
+   */
+  leaseMs?: number
+  per?: undefined
+  burst?: undefined
+  strict?: undefined
+  timeZone?: undefined
+}
+
+/** What `acquire` returns: a slot, or a refusal (`allowed: false`). */
+export interface RateLimitSlot extends RateLimitResult, AsyncDisposable {
+  /** Whether the slot is taken: it was neither released nor lost, because the store could not be reached for a whole lease or has lost its data. */
+  readonly isTaken: boolean
+  /** Releases the slot; returns whether it was still taken. Does nothing for a refusal. */
+  release(): Promise<boolean>
 }
 
 /** Options of a check under a policy. */
@@ -340,6 +364,16 @@ export interface PolicyRateLimiter<Name extends string> extends Omit<RateLimiter
   check(policy: Name, identifier: string, options?: CheckOptions): Promise<RateLimitResult>
   /** Returns what `check` would, and counts nothing. */
   peek(policy: Name, identifier: string, options?: Omit<CheckOptions, 'refundable'>): Promise<RateLimitResult>
+  /**
+   * Takes one of the slots of an identifier under a policy of algorithm `'concurrency'`, until it is released. If all are taken, the result
+   * has `allowed: false`, and `retryAfterMs` says when a lease may end. Slots are released when the service is disconnected, and when a
+   * process dies, after `leaseMs`. Without a server, `'local'` does the same as `'allow'`: slots of other processes are not known.
+   *
+   * @example
+   * await using slot = await limiter.acquire('exports', user)
+   * if (!slot.allowed) return new Response('Too many exports at the same time', { status: 429 })
+   */
+  acquire(policy: Name, identifier: string, options?: CallLimits): Promise<RateLimitSlot>
   /**
    * Checks several policies and identifiers in one step: all are counted, or none is. At most 32, each policy once per identifier.
    *

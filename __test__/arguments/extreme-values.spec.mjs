@@ -174,7 +174,10 @@ const queueOf = (service) => {
   return queues.get(service)
 }
 
-const policy = fc.oneof({ weight: 3, arbitrary: fc.constantFrom('p', 'q', 'r') }, { weight: 1, arbitrary: anything })
+const policy = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom('p', 'q', 'r', 'slots') },
+  { weight: 1, arbitrary: anything },
+)
 const checkOptions = fc.oneof(
   anything,
   fc.dictionary(
@@ -189,6 +192,7 @@ const limiterOf = (service) => {
     p: { limit: 5, per: 60 },
     q: { algorithm: 'sliding-window', limit: 5, per: 60 },
     r: { limit: 5, per: 'day' },
+    slots: { algorithm: 'concurrency', limit: 5 },
   }
   if (!limiters.has(service)) limiters.set(service, new RateLimiter(service, { policies }))
   return limiters.get(service)
@@ -308,6 +312,7 @@ const CALLS = {
       fc.array(fc.oneof(anything, fc.record({ policy, identifier: anything, cost: anything })), { maxLength: 3 }),
     ),
   ],
+  acquire: [(s, a, b) => limiterOf(s).acquire(a, b), policy, anything],
   settle: [(s, a, b, c, d) => limiterOf(s).settle(a, b, c, d), policy, anything, anything, anything],
   block: [(s, a, b, c) => limiterOf(s).block(a, b, c), policy, anything, anything],
   override: [(s, a, b, o) => limiterOf(s).override(a, b, o), policy, anything, checkOptions],

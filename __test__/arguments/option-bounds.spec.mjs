@@ -3,7 +3,15 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, describe, test } from 'node:test'
 
-import { ApiCache, CinnabarError, JobQueue, RealtimeDataManager, RedisService, SessionManager } from 'cinnabar'
+import {
+  ApiCache,
+  CinnabarError,
+  JobQueue,
+  RateLimiter,
+  RealtimeDataManager,
+  RedisService,
+  SessionManager,
+} from 'cinnabar'
 
 import { optionTable } from '../support/option-table.mjs'
 
@@ -20,6 +28,7 @@ const TAKERS = {
   sessions: (options) => new SessionManager(service, options),
   createSession: (options) => service.sessions.createSession('user', {}, options),
   updateSession: (options) => service.sessions.updateSession('none', {}, options),
+  policy: (options) => new RateLimiter(service, { policies: { p: options } }),
   rooms: (options) => new RealtimeDataManager(service, options),
   subscribe: async (options) => (await service.subscribe('channel', () => {}, options)).close(),
   queue: (options) => new JobQueue('other', { service, ...options }),
@@ -30,6 +39,7 @@ const TAKERS = {
 const longest = optionTable.find(({ path }) => path === 'timeoutMs').most
 /** What must be given beside an option, by the class or method and the path. */
 const BESIDE = {
+  'policy leaseMs': { algorithm: 'concurrency', limit: 1 },
   'service connectWaitMs': { timeoutMs: Number(longest) },
   'service breaker.slowCallMs': { timeoutMs: Number(longest) },
   'job dedup.ttlMs': { dedup: { id: 'id' } },
@@ -74,7 +84,7 @@ for (const taker of new Set(numbers.map((option) => option.taker))) {
           const error = await taken(value)
           assert.ok(error instanceof CinnabarError, `${value} is refused`)
           assert.equal(error.code, code, error.message)
-          assert.ok(error.message.replace(/^options\./, '').startsWith(`${path} must `), error.message)
+          assert.ok(error.message.replace(/^(options|policies\.p)\./, '').startsWith(`${path} must `), error.message)
         }
       })
     }

@@ -90,7 +90,7 @@ const DECLARED = {
   createSession: { types: ['CreateSessionOptions'] },
   updateSession: { types: ['UpdateSessionOptions'] },
   limiter: { types: ['RateLimiterOptions', 'PolicyRateLimiterOptions'] },
-  policy: { types: ['PolicyBase', 'GcraPolicy', 'WindowPolicy', 'CalendarPolicy'] },
+  policy: { types: ['PolicyBase', 'GcraPolicy', 'WindowPolicy', 'CalendarPolicy', 'ConcurrencyPolicy'] },
   locks: { types: ['DistributedLockOptions'] },
   rooms: { types: ['RealtimeDataManagerOptions'] },
   subscribe: { types: ['StreamOptions', 'SubscribeOptions'], inLib: ['onGap', 'onError'] },

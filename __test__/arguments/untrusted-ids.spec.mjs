@@ -124,6 +124,7 @@ const CALLS = {
     peek: [takes((l, id) => l.peek('p', id).then(({ remaining }) => remaining), 5)],
     penalize: [takes((l, id) => l.penalize('p', id).then(({ allowed }) => allowed), true)],
     wait: [takes((l, id) => l.wait('p', id).then(({ allowed }) => allowed), true)],
+    acquire: [takes((l, id) => l.acquire('slots', id).then(({ allowed }) => allowed), true)],
     checkAll: [takes((l, id) => l.checkAll([{ policy: 'p', identifier: id }]).then(({ allowed }) => allowed), true)],
     settle: [takes((l, id) => l.settle('p', id, id, 1), false), takes((l, id) => l.settle('p', 'id', id, 1), false)],
     refund: [takes((l, id) => l.refund('p', id, id), false)],
@@ -258,7 +259,7 @@ const assertHidden = (error, id) => {
 const plainLimiters = new WeakMap()
 const limiterOf = (service) => {
   const p = { limit: 5, per: 60 }
-  const limiter = new RateLimiter(service, { policies: { p, other: p } })
+  const limiter = new RateLimiter(service, { policies: { p, other: p, slots: { algorithm: 'concurrency', limit: 5 } } })
   plainLimiters.set(limiter, service.limiter)
   return limiter
 }

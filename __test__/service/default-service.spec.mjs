@@ -81,7 +81,7 @@ describe('a manager without a service', () => {
         validateSession: ['token', { load }], check: ['ip'], withLock: ['l', load], getSession: ['id'], get: ['id'],
         listen: ['r', load], watch: ['r', load], createSession: ['u'], create: ['u'], describeSessions: ['u'],
         invalidateToken: ['token'], set: ['k', 1], fromRequest: ['token'], bind: ['id', load], 'SessionManager.watch': [load],
-        updateSession: ['id', {}], update: ['id', {}], peek: ['p', 'id'], penalize: ['p', 'id'], wait: ['p', 'id'],
+        updateSession: ['id', {}], update: ['id', {}], peek: ['p', 'id'], penalize: ['p', 'id'], wait: ['p', 'id'], acquire: ['p', 'id'],
         checkAll: [[{ policy: 'p', identifier: 'id' }]], unblock: ['p', 'id'], reset: ['p', 'id'], restore: ['p', 'id'],
         override: ['p', 'id', { limit: 1 }],
       }

@@ -25,6 +25,7 @@ const OF_POLICIES = [
   'peek',
   'penalize',
   'wait',
+  'acquire',
   'checkAll',
   'settle',
   'refund',

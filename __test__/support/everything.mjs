@@ -164,8 +164,11 @@ async function policies(service) {
       sliding: { algorithm: 'sliding-window', limit: 5, per: 60 },
       fixed: { algorithm: 'fixed-window', limit: 5, per: 60 },
       daily: { limit: 5, per: 'day' },
+      slots: { algorithm: 'concurrency', limit: 1, leaseMs: 1000 },
     },
   })
+  const slot = await limiter.acquire('slots', 'ann')
+  assert.equal((await limiter.acquire('slots', 'ann')).allowed, false)
   for (const policy of ['gcra', 'sliding', 'fixed', 'daily']) {
     const { charge } = await limiter.check(policy, 'ann', { cost: 2, refundable: true })
     assert.equal(await limiter.settle(policy, 'ann', charge, 1), true)
@@ -178,6 +181,9 @@ async function policies(service) {
     assert.equal(await limiter.reset(policy, 'ann'), true)
     assert.equal((await limiter.wait(policy, 'ann')).allowed, true)
   }
+  // After its lease, which has been renewed.
+  await new Promise((resolve) => setTimeout(resolve, 1100))
+  assert.deepEqual([slot.isTaken, await slot.release()], [true, true])
   const checks = ['gcra', 'daily'].map((policy) => ({ policy, identifier: 'bea' }))
   assert.equal((await limiter.checkAll(checks)).allowed, true)
 }

@@ -11,6 +11,7 @@ pub mod presence;
 pub mod publish_denials;
 pub mod room_listener;
 pub mod room_watcher;
+pub mod slot_keeper;
 mod subscription;
 pub mod worker;
 

@@ -1,5 +1,7 @@
 //! The options of a limiter and of its policies.
 
+use std::{ops::RangeInclusive, time::Duration};
+
 use cinnabar_core::{
     features::limit::{Algorithm, OnUnavailable, Period, Policy, PolicyOptions},
     keys,
@@ -28,6 +30,7 @@ enum Kind {
     SlidingWindow,
     Gcra,
     Calendar,
+    Concurrency,
 }
 
 /// A number of seconds, or a period of the calendar.
@@ -43,6 +46,9 @@ const PERIODS: [(&str, Period); 5] = [
     ("month", Period::Month),
     ("year", Period::Year),
 ];
+/// The bounds of a lease in milliseconds, and its default.
+const LEASE: RangeInclusive<u64> = 1000..=3_600_000;
+const DEFAULT_LEASE: Duration = Duration::from_secs(10);
 const PER: &str = "a number of seconds, 'hour', 'day', 'week', 'month' or 'year'";
 
 impl OptionReader<'_> {
@@ -62,11 +68,15 @@ impl OptionReader<'_> {
             let read = |pair: &[_]| {
                 let [name, policy] = *pair else { return Err(Error::argument("policies must be complete")) };
                 let name = js.text(name, "the name of a policy")?;
-                let label = format!("policies.{name}");
-                OptionReader::of(js, policy)
-                    .policy(name)
-                    .and_then(Policy::new)
-                    .map_err(|error| Error::argument(format!("{label}: {}", error.message())))
+                let named = |error: Error, name: &str| {
+                    // Most messages begin with the name of an option.
+                    let message = error.message();
+                    let begins = message.split_once(' ').is_some_and(|(_, rest)| rest.starts_with("must "));
+                    let between = if begins { "." } else { ": " };
+                    Error::argument(format!("policies.{name}{between}{message}"))
+                };
+                let read = OptionReader::of(js, policy).policy(name.clone()).and_then(Policy::new);
+                read.map_err(|error| named(error, &name))
             };
             elements.chunks(2).map(read).collect()
         })?;
@@ -81,6 +91,7 @@ impl OptionReader<'_> {
             ("sliding-window", Kind::SlidingWindow),
             ("fixed-window", Kind::FixedWindow),
             ("calendar", Kind::Calendar),
+            ("concurrency", Kind::Concurrency),
         ];
         let kind = self.word(c"algorithm", kinds, None)?;
         let limit = self.number(c"limit", Takes::a("a number"))?;
@@ -95,22 +106,31 @@ impl OptionReader<'_> {
         let burst = self.number(c"burst", Takes::a("a number"))?;
         let strict = self.flag(c"strict", false)?;
         let time_zone = self.text(c"timeZone", None)?;
+        let lease = self.time(c"leaseMs", LEASE, Some(DEFAULT_LEASE))?;
         let shadow = self.flag(c"shadow", false)?;
         let required = |name: &str| Error::argument(format!("{name} is required"));
-        let (limit, per) = (limit.ok_or_else(|| required("limit"))?, per.ok_or_else(|| required("per"))?);
+        let limit = limit.ok_or_else(|| required("limit"))?;
+        if kind != Some(Kind::Concurrency) && lease.is_some() {
+            return Err(Error::argument("leaseMs is for algorithm 'concurrency' only"));
+        }
         let algorithm = match (kind, per) {
-            (None | Some(Kind::Calendar), Per::Period(period)) => Algorithm::Calendar(period),
-            (_, Per::Period(_)) => {
+            (Some(Kind::Concurrency), None) => Algorithm::Concurrency(lease.unwrap_or(DEFAULT_LEASE)),
+            (Some(Kind::Concurrency), Some(_)) => {
+                return Err(Error::argument("per is not for algorithm 'concurrency'"));
+            }
+            (_, None) => return Err(required("per")),
+            (None | Some(Kind::Calendar), Some(Per::Period(period))) => Algorithm::Calendar(period),
+            (_, Some(Per::Period(_))) => {
                 return Err(Error::argument("per must be a number of seconds, or algorithm 'calendar'"));
             }
-            (Some(Kind::Calendar), Per::Seconds(_)) => {
+            (Some(Kind::Calendar), Some(Per::Seconds(_))) => {
                 return Err(Error::argument(
                     "per must be 'hour', 'day', 'week', 'month' or 'year' for algorithm 'calendar'",
                 ));
             }
-            (Some(Kind::FixedWindow), Per::Seconds(per)) => Algorithm::FixedWindow(per),
-            (Some(Kind::SlidingWindow), Per::Seconds(per)) => Algorithm::SlidingWindow(per),
-            (None | Some(Kind::Gcra), Per::Seconds(per)) => Algorithm::Gcra { per, burst, strict },
+            (Some(Kind::FixedWindow), Some(Per::Seconds(per))) => Algorithm::FixedWindow(per),
+            (Some(Kind::SlidingWindow), Some(Per::Seconds(per))) => Algorithm::SlidingWindow(per),
+            (None | Some(Kind::Gcra), Some(Per::Seconds(per))) => Algorithm::Gcra { per, burst, strict },
         };
         if !matches!(algorithm, Algorithm::Gcra { .. }) && (burst.is_some() || strict) {
             return Err(Error::argument("burst and strict are for algorithm 'gcra' only"));

@@ -28,6 +28,7 @@ mod manage;
 mod observer;
 mod policy;
 mod result;
+mod slots;
 mod subject;
 mod take;
 mod take_all;
@@ -57,6 +58,7 @@ pub use self::{
     observer::{Counts, Notice, Observer, Offender},
     policy::{Algorithm, Policy, PolicyOptions},
     result::Results,
+    slots::Slot,
     take::{Check, How},
 };
 pub use crate::output::{LimitResult, Source};

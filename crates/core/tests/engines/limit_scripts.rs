@@ -24,6 +24,8 @@ macro_rules! policy_script {
 }
 
 script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2, with: ["clock.lua"]);
+script!(ACQUIRE_SLOT = "limit/acquire_slot.lua", keys: 1, args: 3, with: ["clock.lua", "limit/slots.lua"]);
+script!(RENEW_SLOT = "limit/renew_slot.lua", keys: 1, args: 2, with: ["clock.lua", "limit/slots.lua"]);
 script!(RESET = "limit/reset.lua", keys: 1, args: 1);
 policy_script!(TAKE = "limit/take.lua", keys: 1, args: 7);
 policy_script!(TAKE_ALL = "limit/take_all.lua", keys: 1, args: 0);
@@ -249,6 +251,40 @@ SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;c:2:2:4102444800000' PX 90
 RPUSH rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 1 '' 60001 rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 1 '' x rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2
+",
+    },
+    Cases {
+        script: &ACQUIRE_SLOT,
+        how: Loosely,
+        after: &["ZCARD rate_limit:{rate_limit:ip}:p", "PTTL rate_limit:{rate_limit:ip}:p", "TYPE rate_limit:{rate_limit:ip}:p"],
+        lines: "
+=> rate_limit:{rate_limit:ip}:p 2 60000 a
+=> rate_limit:{rate_limit:ip}:p 0 60000 a
+ZADD rate_limit:{rate_limit:ip}:p 9000000000000 b => rate_limit:{rate_limit:ip}:p 2 60000 a
+ZADD rate_limit:{rate_limit:ip}:p 9000000000000 b 9000000000000 c => rate_limit:{rate_limit:ip}:p 2 60000 a
+ZADD rate_limit:{rate_limit:ip}:p 9000000000000 a 9000000000000 c => rate_limit:{rate_limit:ip}:p 2 60000 a
+ZADD rate_limit:{rate_limit:ip}:p 1 b 2 c => rate_limit:{rate_limit:ip}:p 2 60000 a
+ZADD rate_limit:{rate_limit:ip}:p 1 a 9000000000000 c => rate_limit:{rate_limit:ip}:p 1 60000 a
+SET rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p 2 60000 a
+=> rate_limit:{rate_limit:ip}:p x 60000 a
+=> rate_limit:{rate_limit:ip}:p 2 x a
+=> rate_limit:{rate_limit:ip}:p 2 60000
+=> rate_limit:{rate_limit:ip}:p
+",
+    },
+    Cases {
+        script: &RENEW_SLOT,
+        how: Loosely,
+        after: &["ZCARD rate_limit:{rate_limit:ip}:p", "PTTL rate_limit:{rate_limit:ip}:p", "TYPE rate_limit:{rate_limit:ip}:p"],
+        lines: "
+=> rate_limit:{rate_limit:ip}:p a 60000
+ZADD rate_limit:{rate_limit:ip}:p 9000000000000 a => rate_limit:{rate_limit:ip}:p a 60000
+ZADD rate_limit:{rate_limit:ip}:p 1 a => rate_limit:{rate_limit:ip}:p a 60000
+ZADD rate_limit:{rate_limit:ip}:p 9000000000000 b => rate_limit:{rate_limit:ip}:p a 60000
+SET rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p a 60000
+ZADD rate_limit:{rate_limit:ip}:p 9000000000000 a => rate_limit:{rate_limit:ip}:p a x
+ZADD rate_limit:{rate_limit:ip}:p 9000000000000 a => rate_limit:{rate_limit:ip}:p a
+=> rate_limit:{rate_limit:ip}:p
 ",
     },
 ];

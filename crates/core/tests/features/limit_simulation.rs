@@ -73,7 +73,7 @@ impl Simulation {
                 }
             }
             Algorithm::Calendar(_) if now >= self.edge => (self.hits, self.edge) = (0, (now / DAY + 1) * DAY),
-            Algorithm::Calendar(_) => {}
+            Algorithm::Calendar(_) | Algorithm::Concurrency(_) => {}
             Algorithm::SlidingWindow(_) => {
                 let slice = now / width(rules);
                 self.slices.retain(|(own, count)| *own >= slice - SLICES && *count > 0);
@@ -98,7 +98,7 @@ impl Simulation {
             _ if cost > limit => return None,
             _ if self.hits + cost <= limit => 0,
             Algorithm::FixedWindow(_) => self.edge + rules.period - now,
-            Algorithm::Calendar(_) => self.edge - now,
+            Algorithm::Calendar(_) | Algorithm::Concurrency(_) => self.edge - now,
             Algorithm::SlidingWindow(_) => {
                 let mut left = self.hits;
                 let leaves = self.slices.iter().find(|(_, count)| {
@@ -135,7 +135,7 @@ impl Simulation {
             Algorithm::Gcra { .. } => ((self.level + i128::from(rate) - 1) / i128::from(rate)) as i64,
             _ if self.hits == 0 => 0,
             Algorithm::FixedWindow(_) => self.edge + rules.period - now,
-            Algorithm::Calendar(_) => self.edge - now,
+            Algorithm::Calendar(_) | Algorithm::Concurrency(_) => self.edge - now,
             Algorithm::SlidingWindow(_) => (self.slices.last().unwrap().0 + SLICES + 1) * width(rules) - now,
         };
         own.max(self.blocked - now)

@@ -76,7 +76,7 @@ impl Limiter {
         actual: f64,
         cache: Option<&Arc<DenyCache>>,
     ) -> Result<Call<bool>> {
-        let (subject, actual) = (self.subject(policy, id, None)?, cost_of(actual)?);
+        let (subject, actual) = (self.counted(policy, id, None)?, cost_of(actual)?);
         match Charge::parse(charge) {
             Some(charge) if subject.policy.limit().is_some() => {
                 let call = self.settle_subject(&subject, &charge, actual)?;

@@ -43,7 +43,7 @@ impl Limiter {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for an unknown policy, one that allows everything, or an invalid time or limit.
     pub fn change(&self, policy: &str, id: &str, change: Change, cache: Option<&Arc<DenyCache>>) -> Result<Call<bool>> {
-        let subject = self.subject(policy, id, None)?;
+        let subject = self.counted(policy, id, None)?;
         let micros = |what, seconds| Ok::<_, Error>(ttl::from_seconds(what, seconds)?.as_micros());
         let (what, length, limit) = match change {
             Change::Block(seconds) => ("block", micros("seconds", seconds)?, Bytes::new()),

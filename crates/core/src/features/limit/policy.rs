@@ -1,6 +1,6 @@
 //! Policies: what is allowed to an identifier, by which algorithm.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cinnabar_port::{
@@ -38,6 +38,8 @@ pub enum Algorithm {
     },
     /// The periods of a calendar.
     Calendar(Period),
+    /// How many run at the same time: slots with leases of this length.
+    Concurrency(Duration),
 }
 
 /// What a policy is made of.
@@ -70,6 +72,7 @@ enum Kind {
     Window { algorithm: &'static str, period_us: u64 },
     Bucket { rate: u64, period_us: u64, burst: u64, strict: bool },
     Calendar(Arc<Calendar>),
+    Concurrency(Duration),
 }
 
 impl Policy {
@@ -96,6 +99,7 @@ impl Policy {
                 }
                 bucket(whole, burst, strict, period_us(per)?)
             }
+            Algorithm::Concurrency(lease) => Kind::Concurrency(lease),
             Algorithm::Calendar(period) => {
                 Kind::Calendar(Arc::new(Calendar::new(period, time_zone.as_deref().unwrap_or("UTC"))?))
             }
@@ -145,6 +149,14 @@ impl Policy {
         Ok([hits.to_string().as_bytes(), b":", &limit, b":", &burst].concat().into())
     }
 
+    /// Returns the length of a lease, if the policy limits what runs at the same time.
+    pub(super) fn lease(&self) -> Option<Duration> {
+        match self.kind {
+            Kind::Concurrency(lease) => Some(lease),
+            _ => None,
+        }
+    }
+
     /// Whether hits can be charged in advance.
     pub(super) fn can_wait(&self) -> bool {
         matches!(self.kind, Kind::Bucket { .. })
@@ -168,6 +180,7 @@ impl Policy {
                 u64::try_from(drained / 1000 + 1).unwrap_or(u64::MAX).min(ttl::MAX_SECONDS as u64 * 1000)
             }
             Kind::Calendar(calendar) => calendar.longest_ms(),
+            Kind::Concurrency(lease) => lease.as_millis() as u64,
         }
     }
 
@@ -178,6 +191,8 @@ impl Policy {
             Kind::Window { algorithm, period_us } => (*algorithm, limit, period_us.to_string().into(), SLICES),
             Kind::Bucket { rate, period_us, burst, .. } => ("bucket", *rate, period_us.to_string().into(), *burst),
             Kind::Calendar(calendar) => ("calendar", limit, calendar.bounds(), calendar.unit()),
+            // It has scripts of its own.
+            Kind::Concurrency(_) => ("concurrency", limit, Bytes::new(), 0),
         };
         [Bytes::from_static(algorithm.as_bytes()), limit.to_string().into(), period, extra.to_string().into()]
     }

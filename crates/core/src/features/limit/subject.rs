@@ -43,6 +43,15 @@ impl Limiter {
         Ok(Subject { policy, counter, entry })
     }
 
+    /// The same, for a policy that counts hits.
+    pub(super) fn counted(&self, policy: &str, id: &str, limit: Option<f64>) -> Result<Subject> {
+        let subject = self.subject(policy, id, limit)?;
+        if subject.policy.lease().is_some() {
+            return Err(Error::argument("a policy of algorithm 'concurrency' counts what runs: use acquire"));
+        }
+        Ok(subject)
+    }
+
     // Without the name: if arguments were mixed up, it is what a client sent.
     fn unknown_policy(&self) -> Error {
         let mut names: Vec<_> = self.policies.keys().map(String::as_str).collect();

@@ -59,7 +59,7 @@ impl Limiter {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for an unknown policy, or an invalid cost or limit.
     pub fn take(&self, check: &Check, how: How, denials: Option<Denials>) -> Result<Call<LimitResult>> {
-        let subject = self.subject(&check.policy, &check.id, check.limit)?;
+        let subject = self.counted(&check.policy, &check.id, check.limit)?;
         let (policy, cost) = (subject.policy, cost_of(check.cost)?);
         let Some(limit) = policy.limit() else { return Ok(Call::ready(LimitResult::unlimited())) };
         let ahead = match how {

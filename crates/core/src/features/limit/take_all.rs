@@ -41,7 +41,7 @@ impl Limiter {
         }
         let mut items: Vec<Item> = Vec::with_capacity(checks.len());
         for check in checks {
-            let subject = self.subject(&check.policy, &check.id, check.limit)?;
+            let subject = self.counted(&check.policy, &check.id, check.limit)?;
             if items.iter().any(|item| item.subject.entry == subject.entry) {
                 return Err(Error::argument("checkAll takes each policy of an identifier once: add up their costs"));
             }

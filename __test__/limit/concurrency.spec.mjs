@@ -1,0 +1,187 @@
+// Limits of what runs at the same time: slots with leases that are renewed off the event loop.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { describe, test } from 'node:test'
+
+import { RateLimiter, RedisService } from 'cinnabar'
+
+import { refuses, root, until } from '../helpers.mjs'
+import { engines, freePort } from '../support/engines.mjs'
+
+const policies = {
+  exports: { algorithm: 'concurrency', limit: 2 },
+  short: { algorithm: 'concurrency', limit: 1, leaseMs: 1000 },
+  none: { algorithm: 'concurrency', limit: 0 },
+  free: { algorithm: 'concurrency', limit: Infinity },
+  shadow: { algorithm: 'concurrency', limit: 1, shadow: true },
+  counted: { limit: 5, per: 60 },
+}
+
+for (const engine of engines) {
+  describe(`concurrency limits on ${engine.name}`, () => {
+    const withLimiter = (run) => async () => {
+      const service = await engine.makeService({ log: false })
+      try {
+        await run(new RateLimiter(service, { policies }), service)
+      } finally {
+        await service.disconnect()
+      }
+    }
+
+    test(
+      'so many run at the same time, in all processes',
+      withLimiter(async (here, service) => {
+        const other = engine.beside(service)
+        const there = new RateLimiter(other, { policies })
+        const [first, second] = [await here.acquire('exports', 'ann'), await there.acquire('exports', 'ann')]
+        assert.deepEqual([first.allowed, first.limit, first.remaining], [true, 2, 1])
+        assert.deepEqual([second.remaining, second.isTaken, second.source], [0, true, 'store'])
+        const refused = await here.acquire('exports', 'ann')
+        assert.deepEqual([refused.allowed, refused.remaining, refused.isTaken], [false, 0, false])
+        assert.ok(refused.retryAfterMs > 0 && refused.retryAfterMs <= 10_000)
+        assert.equal(await refused.release(), false)
+        assert.equal((await here.acquire('exports', 'bob')).allowed, true, 'others have their own')
+        assert.deepEqual([await second.release(), await second.release(), second.isTaken], [true, false, false])
+        const third = await here.acquire('exports', 'ann')
+        assert.equal(third.allowed, true)
+        // Both are released with their service.
+        await other.disconnect()
+      }),
+    )
+
+    test(
+      'many at once never get more than there are',
+      withLimiter(async (limiter) => {
+        const slots = await Promise.all(Array.from({ length: 200 }, () => limiter.acquire('exports', 'crowd')))
+        const taken = slots.filter(({ allowed }) => allowed)
+        assert.equal(taken.length, 2)
+        await Promise.all(taken.map((slot) => slot[Symbol.asyncDispose]()))
+        assert.equal((await limiter.acquire('exports', 'crowd')).remaining, 1)
+      }),
+    )
+
+    test(
+      'none, all and shadows',
+      withLimiter(async (limiter) => {
+        const none = await limiter.acquire('none', 'x')
+        assert.deepEqual([none.allowed, none.retryAfterMs], [false, Infinity])
+        const free = await limiter.acquire('free', 'x')
+        assert.deepEqual([free.allowed, free.limit, free.isTaken, await free.release()], [true, Infinity, false, false])
+        const shadows = [await limiter.acquire('shadow', 'x'), await limiter.acquire('shadow', 'x')]
+        assert.deepEqual(
+          shadows.map(({ allowed, shadowDenied, isTaken }) => [allowed, shadowDenied, isTaken]),
+          [
+            [true, undefined, true],
+            [true, true, false],
+          ],
+        )
+      }),
+    )
+
+    test(
+      'each kind of policy has its own methods',
+      withLimiter(async (limiter) => {
+        await refuses(limiter.acquire('counted', 'x'), 'E_INVALID_ARGUMENT', /'concurrency'/)
+        await refuses(limiter.acquire('nope', 'x'), 'E_INVALID_ARGUMENT', /exports/)
+        for (const call of [
+          () => limiter.check('exports', 'x'),
+          () => limiter.peek('exports', 'x'),
+          () => limiter.wait('exports', 'x'),
+          () => limiter.block('exports', 'x', 1),
+          () => limiter.checkAll([{ policy: 'exports', identifier: 'x' }]),
+        ]) {
+          await refuses(call(), 'E_INVALID_ARGUMENT', /acquire/)
+        }
+      }),
+    )
+
+    test(
+      'a slot is released by a caller that leaves, and with its service',
+      withLimiter(async (limiter, service) => {
+        const leaving = new AbortController()
+        const left = limiter.acquire('short', 'x', { signal: leaving.signal })
+        leaving.abort()
+        await refuses(left, 'E_ABORTED')
+        await until('it is free', async () => {
+          const slot = await limiter.acquire('short', 'x')
+          return slot.allowed
+        })
+        const other = engine.beside(service)
+        const slot = await new RateLimiter(other, { policies }).acquire('exports', 'y')
+        await other.disconnect()
+        assert.equal(slot.isTaken, false)
+        assert.equal((await limiter.acquire('exports', 'y')).remaining, 1)
+      }),
+    )
+
+    test('an invalid policy is refused', async () => {
+      const service = await engine.makeService()
+      for (const policy of [
+        { algorithm: 'concurrency' },
+        { algorithm: 'concurrency', limit: 1, per: 5 },
+        { algorithm: 'concurrency', limit: 1, leaseMs: 10 },
+        { algorithm: 'concurrency', limit: 1, burst: 1 },
+        { limit: 1, per: 5, leaseMs: 5000 },
+      ]) {
+        const make = () => new RateLimiter(service, { policies: { p: policy } })
+        assert.throws(make, { code: 'E_INVALID_ARGUMENT', message: /policies\.p/ }, JSON.stringify(policy))
+      }
+      await service.disconnect()
+    })
+  })
+}
+
+const [, redis] = engines
+
+/** A process that takes a slot, says so, and then does what `then` says. */
+function taking(then) {
+  const source = `
+    import { RateLimiter, RedisService } from 'cinnabar'
+    const service = new RedisService({ url: ${JSON.stringify(redis.server.url)} })
+    const limiter = new RateLimiter(service, { policies: ${JSON.stringify({ short: policies.short })} })
+    const slot = await limiter.acquire('short', 'held')
+    process.stdout.write(String(slot.allowed))
+    ${then}`
+  return spawn(process.execPath, ['--input-type=module', '-e', source], {
+    cwd: root,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+}
+
+test('a slot stays taken while the event loop is blocked, and is free a lease after its process was killed', async () => {
+  const service = await redis.makeService()
+  const limiter = new RateLimiter(service, { policies })
+  const child = taking('const until = Date.now() + 4000; while (Date.now() < until); setInterval(() => {}, 1000)')
+  const [allowed] = await once(child.stdout, 'data')
+  assert.equal(String(allowed), 'true')
+  const blockedUntil = Date.now() + 3000
+  while (Date.now() < blockedUntil) {
+    assert.equal((await limiter.acquire('short', 'held')).allowed, false, 'for three leases')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  child.kill('SIGKILL')
+  const killedAt = Date.now()
+  let slot
+  await until('it is free', async () => (slot = await limiter.acquire('short', 'held')).allowed)
+  assert.ok(Date.now() - killedAt < 3000)
+  assert.equal(await slot.release(), true)
+  await service.disconnect()
+})
+
+test('slots without a server do what the limiter says', async () => {
+  const url = `redis://127.0.0.1:${await freePort()}`
+  const service = new RedisService({ url, connectTimeoutMs: 300, timeoutMs: 500, retryAttempts: 0, log: false })
+  for (const [onUnavailable, allowed] of [
+    ['allow', true],
+    ['local', true],
+    ['deny', false],
+  ]) {
+    const slot = await new RateLimiter(service, { onUnavailable, policies }).acquire('exports', 'x')
+    assert.deepEqual([slot.allowed, slot.isTaken, slot.source], [allowed, false, 'fallback'])
+  }
+  const loud = new RateLimiter(service, { onUnavailable: 'throw', policies })
+  await refuses(loud.acquire('exports', 'x'), 'E_UNAVAILABLE')
+  await service.disconnect()
+})
