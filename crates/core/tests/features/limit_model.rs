@@ -225,45 +225,74 @@ fn rules() -> Vec<(&'static str, Rules)> {
     ]
 }
 
-#[test]
-fn every_algorithm_does_what_an_exact_simulation_does() {
+/// Compares an algorithm with its simulation, on both engines.
+fn compare(name: &str) {
     let steps = std::env::var("LIMIT_STEPS").map_or(STEPS, |steps| steps.parse().unwrap());
-    for (name, rules) in rules() {
-        Engine::each(|engine| {
-            let policy = PolicyOptions {
-                name: "p".into(),
-                algorithm: rules.algorithm,
-                limit: rules.limit as f64,
-                time_zone: None,
-                shadow: false,
-            };
-            let limiter = Limiter::new(Options {
-                prefix: None,
-                on_unavailable: Some(OnUnavailable::Throw),
-                database: 0,
-                policies: vec![Policy::new(policy).unwrap()],
-                local: Arc::new(LocalStore::new(1 << 20)),
-            });
-            let mut history = History {
-                engine,
-                limiter: Arc::new(limiter.unwrap()),
-                rules,
-                simulation: Simulation::default(),
-                charges: Vec::new(),
-                dice: Dice(12),
-                name: format!("{name} on {}", engine.name),
-                exact: engine.name == "server",
-            };
-            for _ in 0..steps {
-                match history.dice.below(20) {
-                    0..12 => history.take(),
-                    12..18 => history.pass(),
-                    18 => history.settle(),
-                    _ => history.change(),
-                }
-                let now = history.charges.last().map_or(0, |charge| charge.at);
-                history.charges.retain(|charge| now - charge.at < 3 * rules.period);
-            }
+    let (_, rules) = rules().into_iter().find(|(known, _)| *known == name).unwrap();
+    Engine::each(|engine| {
+        let policy = PolicyOptions {
+            name: "p".into(),
+            algorithm: rules.algorithm,
+            limit: rules.limit as f64,
+            time_zone: None,
+            shadow: false,
+        };
+        let limiter = Limiter::new(Options {
+            prefix: None,
+            on_unavailable: Some(OnUnavailable::Throw),
+            database: 0,
+            policies: vec![Policy::new(policy).unwrap()],
+            local: Arc::new(LocalStore::new(1 << 20)),
         });
-    }
+        let mut history = History {
+            engine,
+            limiter: Arc::new(limiter.unwrap()),
+            rules,
+            simulation: Simulation::default(),
+            charges: Vec::new(),
+            dice: Dice(12),
+            name: format!("{name} on {}", engine.name),
+            exact: engine.name == "server",
+        };
+        for _ in 0..steps {
+            match history.dice.below(20) {
+                0..12 => history.take(),
+                12..18 => history.pass(),
+                18 => history.settle(),
+                _ => history.change(),
+            }
+            let now = history.charges.last().map_or(0, |charge| charge.at);
+            history.charges.retain(|charge| now - charge.at < 3 * rules.period);
+        }
+    });
+}
+
+#[test]
+fn a_fixed_window_does_what_its_simulation_does() {
+    compare("fixed");
+}
+
+#[test]
+fn a_sliding_window_does_what_its_simulation_does() {
+    compare("sliding");
+}
+
+#[test]
+fn a_token_bucket_does_what_its_simulation_does() {
+    compare("gcra");
+}
+
+#[test]
+fn a_token_bucket_with_a_small_burst_does_what_its_simulation_does() {
+    compare("burst");
+}
+
+#[test]
+fn a_strict_token_bucket_does_what_its_simulation_does() {
+    compare("strict");
+}
+
+#[test]
+fn a_calendar_does_what_its_simulation_does() {
+    compare("calendar");
 }
