@@ -119,8 +119,6 @@ export declare class Cache {
 
 /** The holder of a lock, which can release it whatever limits its calls have, and even while its service is being closed. */
 export declare class Holder {
-  /** Logs that the lock was lost while its operation was running. */
-  reportLost(resource: unknown): void
   /** Releases the lock; false if it is no longer held with this token. */
   release(resource: unknown, token: unknown): RawValue
 }
@@ -183,10 +181,42 @@ export declare class Lock {
   acquire(resource: unknown, ttl: unknown, strict?: boolean | undefined | null): RawValue
   /** Releases the lock; false if it is no longer held with this token. `strict` as with `acquire`. */
   release(resource: unknown, token: unknown, strict?: boolean | undefined | null): RawValue
+  /** Returns a lock that may be acquired for `ttl` seconds, and is renewed for `max_hold` seconds at most. */
+  handle(resource: unknown, ttl: unknown, maxHold: unknown): LockHandle
   /** Makes `disconnect()` wait until the caller has released its lock. */
   stay(): Holder
   /** Extends the ttl; false if the lock is no longer held with this token. `strict` as with `acquire`. */
   extend(resource: unknown, token: unknown, ttl: unknown, strict?: boolean | undefined | null): RawValue
+}
+
+/** A lock that may be acquired once, and is then renewed until it is released. */
+export declare class LockHandle {
+  /** Acquires the lock: resolves to whether that succeeded. `watch` must follow then. */
+  acquire(): RawValue
+  /** Keeps the process alive and delays `disconnect()` until the lock is released or lost. Calls `lost` when it is lost. */
+  watch(lost: unknown): void
+  /** The token with which the lock is or was held. */
+  token(): string
+  /** The fencing token; 0 before the lock is acquired. */
+  fence(): number
+  /** Whether no other caller can have the lock yet. */
+  isValid(): boolean
+  /** Whether the lock has been lost. */
+  isLost(): boolean
+  /** Whether the life of the lock may be over. */
+  isExpired(): boolean
+  /** Declares the lock lost. */
+  lose(): void
+  /** Extends the lock to this ttl, which becomes its life; false if it has been lost or released. */
+  extend(ttl: unknown): RawValue
+  /** Notes that the lock is being extended to `ttl` in another way, until `end_extension`; `ago` is for how many ms. */
+  beginExtension(ago: number, ttl: number): void
+  /** Ends the first of them, with its result; without one, the outcome is unknown. */
+  endExtension(extended?: boolean | undefined | null): void
+  /** Releases the lock: resolves to whether it was held until then. It is not renewed from now on. */
+  release(): RawValue
+  /** The lock is not held any more: releases the reader and lets the drain end. */
+  end(): void
 }
 
 /** A queue of one service. */

@@ -12,7 +12,7 @@ class CinnabarError extends Error {
   constructor(message, details) {
     // A copy without a prototype, since `Object.prototype` may be polluted.
     const given = { __proto__: null, ...details }
-    const { code = 'E_INTERNAL', retryable = false, serverCode, command, key, done, cause, trace } = given
+    const { code = 'E_INTERNAL', retryable = false, serverCode, command, key, done, result, cause, trace } = given
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
     this.retryable = retryable
@@ -20,6 +20,8 @@ class CinnabarError extends Error {
     if (command !== undefined) this.command = command
     if (key !== undefined) this.key = key
     if (done !== undefined) showDone(this, done)
+    // Not enumerable: it is the caller's own data, which a log should not show.
+    if ('result' in given) define(this, 'result', result)
     if (trace) showCaller(this, trace)
     for (const error of [this, cause]) giveStack(error)
   }
@@ -40,8 +42,11 @@ for (const [key, value] of [
 
 // A count may appear in a log. A list is not enumerable: it may be long, and it holds the caller's own data.
 function showDone(error, done) {
-  const enumerable = !Array.isArray(done)
-  Object.defineProperty(error, 'done', { value: done, enumerable, configurable: true, writable: true })
+  define(error, 'done', done, !Array.isArray(done))
+}
+
+function define(object, name, value, enumerable = false) {
+  Object.defineProperty(object, name, { value, enumerable, configurable: true, writable: true })
 }
 
 // In Bun, an error that is created while no JavaScript runs has no `stack` at all, and tools expect a string.

@@ -3,17 +3,18 @@
 const { binding } = require('./bridge.js')
 const { undoIfAborted, withoutSignals } = require('./call-limits.js')
 const { now } = require('./clock.js')
-const { CinnabarError, isUnavailable } = require('./error.js')
+const { CinnabarError, argumentError, isUnavailable } = require('./error.js')
 const { featureOn } = require('./feature.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
-const { leaseOf, shortened, startLease } = require('./lock/lease.js')
-const { unlimited } = require('./native-service.js')
+const { Lock, endLock, leaseOf, lostError, shortened } = require('./lock/handle.js')
 const names = require('./option-names.js')
-const { assertFunction, ownOptions } = require('./options.js')
+const { assertFunction, describe, ownOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 
 const OPTIONS = Object.keys(names.locks)
-const NO_OPTIONS = []
+const ACQUIRE_OPTIONS = ['ttlSeconds', 'maxHoldSeconds']
+const RUN_OPTIONS = ['maxHoldSeconds', 'skipIfHeld']
+const MAX_HOLD_SECONDS = 3600
 
 /** Locks between processes: a token with a ttl under `lock:{resource}`. */
 class DistributedLock extends Limitable {
@@ -24,7 +25,7 @@ class DistributedLock extends Limitable {
       const make = (native) => {
         const locks = new binding.Lock(native, own)
         claimPrefix(native, 'locks', prefix)
-        return { native: locks, owner: unlimited(native) }
+        return { native: locks }
       }
       return featureOn(service, make)
     })
@@ -52,32 +53,35 @@ class DistributedLock extends Limitable {
     return lease?.extend(extending, requestedAt, ttlSeconds, this.#native.scope(resource)) ?? extending
   }
 
-  async withLock(resource, operation, ttlSeconds = 30, options) {
-    assertFunction(operation, 'operation')
-    const [locks] = readCall(this, options, NO_OPTIONS)
-    return locks.#runLocked(resource, operation, ttlSeconds)
+  async acquire(resource, options) {
+    const { ttlSeconds = 30, maxHoldSeconds = MAX_HOLD_SECONDS } = ownOptions(options, ACQUIRE_OPTIONS)
+    const lock = await this.#hold(resource, ttlSeconds, maxHoldSeconds)
+    if (lock === null) throw heldError(resource)
+    return lock
   }
 
-  async #runLocked(resource, operation, ttlSeconds) {
-    const requestedAt = now()
-    const message = () => `Could not acquire lock for resource: ${shortened(resource)}`
-    const token = await this.#acquire(resource, ttlSeconds, true).catch((error) => {
-      // The store is unavailable, so this is not E_LOCK_HELD.
-      throw isUnavailable(error) ? new CinnabarError(message(), { ...error, cause: error }) : error
-    })
-    if (token === null) {
-      throw new CinnabarError(message(), { code: 'E_LOCK_HELD', retryable: true })
-    }
-    const holder = this.#native.stay()
-    const lock = { owner: partsOf(this).made.owner, resource, scope: this.#native.scope(resource) }
-    const lease = startLease(lock, token, requestedAt, ttlSeconds)
+  async withLock(resource, operation, ttlSeconds = 30, options) {
+    assertFunction(operation, 'operation')
+    const [locks, { maxHoldSeconds = MAX_HOLD_SECONDS, skipIfHeld = false }] = readCall(this, options, RUN_OPTIONS)
+    if (typeof skipIfHeld !== 'boolean')
+      throw argumentError(`skipIfHeld must be true or false, got ${describe(skipIfHeld)}`)
+    const lock = await locks.#hold(resource, ttlSeconds, maxHoldSeconds)
+    if (lock !== null) return runLocked(lock, operation)
+    if (!skipIfHeld) throw heldError(resource)
+  }
+
+  /** Acquires a lock that is renewed; `null` if another caller holds it. */
+  async #hold(resource, ttlSeconds, maxHoldSeconds) {
+    const limits = limitsOf(this)
+    const native = limits.signals.length === 0 ? this.#native : this.#native.within(withoutSignals(limits))
+    // Awaited, since the native side may be one that rejects.
+    const handle = await native.handle(resource, ttlSeconds, maxHoldSeconds)
+    const take = async () => ((await handle.acquire()) ? new Lock(handle, resource, native.scope(resource)) : null)
     try {
-      return await operation(token, lease.context)
-    } finally {
-      const isExpired = lease.end()
-      // The operation's own result or error wins. If the release fails, the lock expires by its ttl.
-      const isReleased = await holder.release(resource, token).catch(() => (isExpired ? false : undefined))
-      if (isReleased === false && !lease.isReleased) holder.reportLost(resource)
+      return await undoIfAborted(limits, take, (lock) => lock?.release())
+    } catch (error) {
+      // The store is unavailable, so this is not E_LOCK_HELD.
+      throw isUnavailable(error) ? new CinnabarError(heldError(resource).message, { ...error, cause: error }) : error
     }
   }
 
@@ -91,6 +95,25 @@ class DistributedLock extends Limitable {
       (token) => token !== null && this.#native.stay().release(resource, token),
     )
   }
+}
+
+/** Runs an operation under a lock, and releases that. */
+async function runLocked(lock, operation) {
+  let result
+  try {
+    result = await operation(lock.token, lock)
+  } catch (error) {
+    // The operation's own error is the one that is seen.
+    await lock.release()
+    throw error
+  }
+  if (await endLock(lock)) throw lostError(lock.resource, { result })
+  return result
+}
+
+function heldError(resource) {
+  const message = `Could not acquire lock for resource: ${shortened(resource)}`
+  return new CinnabarError(message, { code: 'E_LOCK_HELD', retryable: true })
 }
 
 module.exports = { DistributedLock }

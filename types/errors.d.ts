@@ -18,7 +18,7 @@
  * | `E_SERVER` | the server replied with another error | no |
  * | `E_INVALID_DATA` | a stored value was not written by this library, or a reply is invalid for its command | no |
  * | `E_LOCK_HELD` | the lock is held already | yes |
- * | `E_LOCK_LOST` | the lock was lost while its operation ran; the signal of `withLock` aborts with this reason | no |
+ * | `E_LOCK_LOST` | the lock was lost before it was released; its signal aborts with this reason, and `withLock` rejects with it | no |
  * | `E_CONFLICT` | concurrent writers kept changing the value; nothing was written | yes |
  * | `E_TOO_MANY_SESSIONS` | the user has as many sessions as `maxPerUser` allows, and `whenFull` is `'reject'`; none was created | no |
  * | `E_CROSS_SITE` | the request comes from another site, so it may be forged; nothing was changed | no |
@@ -98,6 +98,8 @@ export class CinnabarError extends Error {
    *   found. The property is not enumerable, so loggers do not copy it.
    */
   readonly done?: number | readonly string[]
+  /** With `E_LOCK_LOST` of `withLock`, what its operation has returned. Not enumerable, so loggers do not copy it. */
+  readonly result?: unknown
   /** The cause of the failure, if it is known. */
   readonly cause?: unknown
 }

@@ -10,21 +10,84 @@ export interface DistributedLockOptions {
   prefix?: string
 }
 
-/** The second argument that `withLock` passes to its operation. */
-export interface LockContext {
-  /** Aborts with `E_LOCK_LOST` when the lock is lost. */
-  readonly signal: AbortSignal
+/** Options of `acquire`. */
+export interface AcquireOptions {
+  /** How long the lock lasts without being renewed, in seconds: after the death of its process it is free within that time. Default `30`. */
+  ttlSeconds?: number
+  /**
+   * How long the lock is renewed, in seconds, so that code that hangs cannot hold it for ever. After that it expires, and counts as lost.
+   * Default `3600`.
+   */
+  maxHoldSeconds?: number
 }
+
+/** Options of `withLock`. */
+export interface WithLockOptions extends CallLimits {
+  /** As in {@link AcquireOptions.maxHoldSeconds}. Default `3600`. */
+  maxHoldSeconds?: number
+  /** If another holder has the lock, resolves to `undefined` without running the operation, instead of rejecting. Default `false`. */
+  skipIfHeld?: boolean
+}
+
+/**
+ * What happened to a lock that was to be released: it was held and is free now; it was no longer held; or the store did not confirm it. In
+ * the last case the release is tried again, and the lock expires after its ttl at the latest.
+ */
+export type ReleaseOutcome = 'released' | 'already-lost' | 'unknown'
+
+/**
+ * A lock that this process holds. It is renewed at a third of its ttl by a thread of its own, however busy JavaScript is, until it is
+ * released, has been held for `maxHoldSeconds`, or is lost. While it is held, it keeps the process alive and delays `disconnect()`; when
+ * the time of that is over, it is lost. Its thread or process renews nothing after its own end.
+ *
+ * @example
+ * await using lock = await DistributedLock.acquire('invoice:7', { ttlSeconds: 10 })
+ * await sendInvoice(7, { signal: lock.signal })
+ */
+export interface Lock {
+  /** What it locks. */
+  readonly resource: string
+  /** The token under `lock:{resource}`, which `extendLock` and `releaseLock` accept too. */
+  readonly token: string
+  /**
+   * A fencing token: a safe integer, higher than that of any earlier `acquire` or `withLock` of this resource. A store that keeps the highest
+   * one it has seen, and refuses what comes with a lower one, is safe from a holder that does not know yet that it has lost the lock. It
+   * grows even if the server has lost its data, as long as its clock is not behind the last one; it is remembered for 7 days.
+   */
+  readonly fence: number
+  /**
+   * Whether no other caller can have the lock yet, by the monotonic clock of this process, counted from before the last request that renewed
+   * it. `false` from a tenth of the ttl (at most 2 s) before its end on, and once it is released.
+   */
+  readonly held: boolean
+  /**
+   * Aborts with `E_LOCK_LOST` when the lock is lost: another holder was found, or it could not be renewed and a tenth of its ttl (at most
+   * 2 s) is left. Its `aborted` and `throwIfAborted()` look at the clock, so they are right also at once after the process was suspended.
+   */
+  readonly signal: AbortSignal
+  /**
+   * Sets the remaining ttl to `ttlSeconds` (30), with which it is renewed from now on; it may be longer than `maxHoldSeconds`. Resolves to
+   * `false` if the lock was lost or released. Rejects if the store is unavailable, by which the lock is not lost.
+   */
+  extend(ttlSeconds?: number): Promise<boolean>
+  /** Releases the lock, and says what happened to it. Never rejects because of the server. Calling it again returns the same. */
+  release(): Promise<ReleaseOutcome>
+  /** Releases the lock. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** The second argument that `withLock` passes to its operation. */
+export type LockContext = Lock
 
 /**
  * Distributed locks: a token with a ttl under `lock:{resource}`. Every method also exists as a static one, on the default service.
  *
- * A resource that is empty, over 64 KiB, or has a NUL or a lone surrogate cannot be locked: `acquireLock` and `withLock` reject with
- * `E_INVALID_ARGUMENT`; `releaseLock` and `extendLock` return `false`, also for such a token.
+ * A resource that is empty, over 64 KiB, or has a NUL or a lone surrogate cannot be locked: `acquire`, `acquireLock` and `withLock` reject
+ * with `E_INVALID_ARGUMENT`; `releaseLock` and `extendLock` return `false`, also for such a token.
  *
  * Without a server no lock is granted: every method rejects. On a service with `onUnavailable: 'empty'`, `acquireLock` returns `null`,
- * and `releaseLock` and `extendLock` return `false`. But `withLock` rejects, and so do `releaseLock` and `extendLock` with the token of
- * a running `withLock`; its lock does not count as lost because of that.
+ * and `releaseLock` and `extendLock` return `false`. But `acquire` and `withLock` reject, and so do `releaseLock` and `extendLock` with the
+ * token of a lock that `acquire` or `withLock` holds; it does not count as lost because of that.
  *
  * @example
  * await DistributedLock.withLock(`order:${id}`, () => charge(id))
@@ -41,6 +104,19 @@ export interface DistributedLock {
    */
   with(limits: CallLimits): DistributedLock
   /**
+   * Acquires the lock, and renews it until it is released. Rejects with `E_LOCK_HELD` if another holder has it. After `E_MAYBE_APPLIED` or
+   * `E_ABORTED` it is released as with `acquireLock`.
+   *
+   * @example
+   * const lock = await DistributedLock.acquire('invoice:7', { ttlSeconds: 10 })
+   * try {
+   *   await db.query('UPDATE invoices SET total = $1, fence = $2 WHERE id = 7 AND fence < $2', [total, lock.fence])
+   * } finally {
+   *   await lock.release()
+   * }
+   */
+  acquire(resource: string, options?: AcquireOptions): Promise<Lock>
+  /**
    * Acquires the lock for `ttlSeconds` (30); returns the token to release it with, or `null` if the lock is held already. After
    * `E_MAYBE_APPLIED` or `E_ABORTED` the lock may have been acquired with a token that no caller received: this process then releases
    * it as soon as the store is reachable, and in any case it is free again after `ttlSeconds`.
@@ -52,12 +128,12 @@ export interface DistributedLock {
   extendLock(resource: string, token: string, ttlSeconds?: number): Promise<boolean>
   /**
    * Runs `operation` while holding the lock, and returns its result. Rejects with `E_LOCK_HELD` if the lock is held already, and with
-   * the operation's own error if it fails. The lock is always released; if the release fails, it expires after `ttlSeconds` (30).
+   * the operation's own error if it fails. The lock lasts for `ttlSeconds` (30), and is renewed while the operation runs, up to
+   * `maxHoldSeconds`. It is always released; if the release fails, it expires.
    *
-   * `operation` gets the token, with which it can extend the lock, and a `signal` that aborts when the lock is lost: its ttl has passed,
-   * by this process's clock since the lock was requested, or `extendLock` or `releaseLock` with its token returned `false`. An operation
-   * that continues after that no longer has exclusive access; its result is returned all the same, and the loss is logged
-   * (`lock-lost`). `options` limit how long acquiring the lock may take.
+   * `operation` gets the token and the {@link Lock}, whose `signal` aborts when the lock is lost. An operation that continues after that no
+   * longer has exclusive access: `withLock` then rejects with `E_LOCK_LOST` although the operation has succeeded, with its result as
+   * `error.result`, and the loss is logged (`lock-lost`). `signal` and `timeoutMs` limit how long acquiring the lock may take.
    *
    * @example
    * await DistributedLock.withLock('report', async (token, { signal }) => {
@@ -69,10 +145,16 @@ export interface DistributedLock {
    */
   withLock<T>(
     resource: string,
-    operation: (token: string, context: LockContext) => T | Promise<T>,
+    operation: (token: string, lock: Lock) => T | Promise<T>,
     ttlSeconds?: number,
-    options?: CallLimits,
+    options?: WithLockOptions & { skipIfHeld?: false },
   ): Promise<T>
+  withLock<T>(
+    resource: string,
+    operation: (token: string, lock: Lock) => T | Promise<T>,
+    ttlSeconds: number | undefined,
+    options: WithLockOptions,
+  ): Promise<T | undefined>
 }
 
 /** Creates a `DistributedLock`; has each of its methods too, on the default service. */

@@ -32,7 +32,7 @@ export interface ServiceEvent {
    * - `evicts`: the server may evict waiting jobs when it is full (reported once, when a worker starts)
    * - `muted`: the user may not publish or subscribe; queues are polled once a second, and events and messages of rooms arrive late or
    *   not at all
-   * - `lock-lost`: a lock was lost while the operation of `withLock` ran
+   * - `lock-lost`: a lock of `acquire` or `withLock` was lost before it was released
    * - `unreadable`: a stored session does not decrypt and counts as none (reported once)
    * - `limit-fallback`: a rate limiter cannot count at the server, so `onUnavailable` decides (reported once); `limit-restored`: it counts
    *   there again

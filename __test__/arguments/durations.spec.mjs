@@ -80,6 +80,8 @@ const TIMES = (s) => ({
     says: ['0 to 2^31'],
   },
   'acquireLock ttlSeconds': seconds((v) => s.locks.acquireLock(fresh(), v)),
+  'acquire ttlSeconds': seconds(async (v) => (await s.locks.acquire(fresh(), { ttlSeconds: v })).release()),
+  'acquire maxHoldSeconds': seconds(async (v) => (await s.locks.acquire(fresh(), { maxHoldSeconds: v })).release()),
   'withLock ttlSeconds': seconds((v) => s.locks.withLock(fresh(), (_, { signal }) => signal.throwIfAborted(), v)),
   'extendLock ttlSeconds': seconds((v) => s.locks.extendLock('l', 'token', v)),
   'rooms leaseMs': ms(100, 3_600_000, (v) => new RealtimeDataManager(s, { leaseMs: v })),

@@ -322,6 +322,14 @@ const CALLS = {
     fc.oneof(anything, checkOptions),
     fc.oneof(anything, checkOptions),
   ],
+  acquire: [
+    async (s, a, b) => {
+      const lock = await s.locks.acquire(a, b)
+      return [await lock.extend(), await lock.release()]
+    },
+    anything,
+    anything,
+  ],
   acquireLock: [(s, a, b) => s.locks.acquireLock(a, b), anything, anything],
   releaseLock: [(s, a, b) => s.locks.releaseLock(a, b), anything, anything],
   extendLock: [(s, a, b, c) => s.locks.extendLock(a, b, c), anything, anything, anything],

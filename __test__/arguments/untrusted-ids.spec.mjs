@@ -142,6 +142,7 @@ const CALLS = {
   },
   DistributedLock: {
     with: NONE,
+    acquire: [writes(async (l, id) => (await l.acquire(id)).release())],
     acquireLock: [writes((l, id) => l.acquireLock(id))],
     withLock: [writes((l, id) => l.withLock(id, nothing))],
     releaseLock: [

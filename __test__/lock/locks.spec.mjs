@@ -122,11 +122,12 @@ for (const engine of engines) {
     test(
       "withLock never releases another one's lock",
       withLocks(async (locks, client) => {
-        await locks.withLock('r', async () => {
+        const running = locks.withLock('r', async () => {
           // As after a pause longer than the ttl: another holder has it now.
           await client.del('lock:r')
           assert.equal(await client.set('lock:r', 'another holder', { EX: 30 }), 'OK')
         })
+        await refuses(running, 'E_LOCK_LOST')
         assert.equal(await client.get('lock:r'), 'another holder')
       }),
     )
@@ -230,7 +231,7 @@ describe('locks as time passes', () => {
     await service.disconnect()
   })
 
-  test('an operation that outlives its lock still returns, and does not release the lock of the next holder', async () => {
+  test('an operation that outlives its lock is reported, and does not release the lock of the next holder', async () => {
     const service = await memory.makeService()
     const locks = new DistributedLock(service)
     const gate = deferred()
@@ -240,7 +241,7 @@ describe('locks as time passes', () => {
     const token = await locks.acquireLock('r')
     assert.ok(token)
     gate.resolve('done')
-    assert.equal(await slow, 'done')
+    assert.equal((await refuses(slow, 'E_LOCK_LOST')).result, 'done')
     assert.equal(await locks.releaseLock('r', token), true)
     await service.disconnect()
   })

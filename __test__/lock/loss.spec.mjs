@@ -15,6 +15,12 @@ const [memory, redis] = engines
 const memoryUrl = `memory:${randomUUID()}`
 const aborted = (signal) => new Promise((resolve) => signal.addEventListener('abort', resolve))
 
+/** Resolves when a lock that is held for so many seconds has been lost. */
+const lostInTime = (service, seconds) =>
+  service.locks
+    .withLock('later', (_, later) => aborted(later.signal), seconds, { maxHoldSeconds: seconds })
+    .catch((error) => assertTyped(error, 'E_LOCK_LOST'))
+
 for (const engine of engines) {
   describe(`a lock that is lost on ${engine.name}`, () => {
     const withService = (run) => async () => {
@@ -31,7 +37,7 @@ for (const engine of engines) {
       'its operation hears of it when its time is over, and the log does',
       withService(async (service, events) => {
         const other = new DistributedLock(service)
-        const result = await service.locks.withLock(
+        const running = service.locks.withLock(
           'job',
           async (token, { signal }) => {
             assert.equal(signal.aborted, false)
@@ -42,8 +48,11 @@ for (const engine of engines) {
             return 'done'
           },
           0.2,
+          { maxHoldSeconds: 0.5 },
         )
-        assert.equal(result, 'done')
+        const error = await refuses(running, 'E_LOCK_LOST', /job/)
+        assert.equal(error.result, 'done')
+        assert.ok(!Object.keys(error).includes('result'), 'it is not logged')
         await until('it is reported', () => events.some(({ type }) => type === 'lock-lost'))
         assert.match(events.find(({ type }) => type === 'lock-lost').message, /"job"/)
       }),
@@ -53,7 +62,11 @@ for (const engine of engines) {
       'the log hears of it where the operation asks for nothing',
       withService(async (service, events) => {
         const client = await rawClient(service)
-        await service.locks.withLock('job', () => client.del('lock:job'))
+        const error = await refuses(
+          service.locks.withLock('job', () => client.del('lock:job')),
+          'E_LOCK_LOST',
+        )
+        assert.equal(error.result, 1)
         await until('it is reported', () => events.some(({ type }) => type === 'lock-lost'))
       }),
     )
@@ -62,19 +75,21 @@ for (const engine of engines) {
       'one that is extended is not lost, until an extension says so',
       withService(async (service) => {
         const client = await rawClient(service)
-        await service.locks.withLock(
+        const running = service.locks.withLock(
           'job',
           async (token, { signal }) => {
             assert.equal(await new DistributedLock(service).extendLock('job', token, 30), true)
             // Taken later, for as long, and lost when its time is over: then the first time of this one is over too.
-            await service.locks.withLock('later', (_, later) => aborted(later.signal), 0.3)
+            await lostInTime(service, 0.3)
             assert.equal(signal.aborted, false)
             await client.del('lock:job')
             assert.equal(await service.locks.extendLock('job', token, 30), false)
             assert.equal(signal.aborted, true)
           },
           0.3,
+          { maxHoldSeconds: 0.3 },
         )
+        await refuses(running, 'E_LOCK_LOST')
       }),
     )
 
@@ -117,13 +132,14 @@ for (const engine of engines) {
             assert.equal(signal.aborted, false)
             assert.equal(await copy.locks.extendLock('job', token, 30), true)
             // Taken later, for as long: when its time is over, the first time of this one is over too.
-            await service.locks.withLock('later', (_, later) => aborted(later.signal), 0.3)
+            await lostInTime(service, 0.3)
             assert.equal(signal.aborted, false)
             assert.equal(await copy.locks.releaseLock('job', token), true)
             assert.equal(await own.locks.extendLock('job', token), false)
             assert.equal(signal.aborted, false, 'it was given back')
           },
           0.3,
+          { maxHoldSeconds: 0.3 },
         )
         await copy.disconnect()
         if (own !== service) await own.disconnect()

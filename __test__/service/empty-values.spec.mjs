@@ -209,6 +209,7 @@ const EMPTY = {
     with: RESULTS,
   },
   locks: {
+    acquire: [['r'], REJECTS],
     acquireLock: [['r'], null],
     releaseLock: [['r', 'token'], false],
     extendLock: [['r', 'token'], false],

@@ -194,6 +194,9 @@ async function locks({ locks }) {
   assert.equal(await locks.extendLock('it', token, 10), true)
   assert.equal(await locks.releaseLock('it', token), true)
   assert.equal(await locks.withLock('it', () => 42), 42)
+  const lock = await locks.acquire('it', { ttlSeconds: 5 })
+  assert.equal(await lock.extend(10), true)
+  assert.equal(await lock.release(), 'released')
 }
 
 async function rooms({ rooms }) {

@@ -6,6 +6,8 @@ import {
   ApiCache,
   CinnabarError,
   DistributedLock,
+  type Lock,
+  type ReleaseOutcome,
   JobQueue,
   RateLimiter,
   RealtimeDataManager,
@@ -560,6 +562,12 @@ export async function locks(): Promise<void> {
     const token: string | null = await locks.acquireLock('resource', 30)
     if (token === null) return
     const flags: boolean[] = [await locks.extendLock('resource', token, 60), await locks.releaseLock('resource', token)]
+    const lock: Lock = await locks.acquire('resource', { ttlSeconds: 10, maxHoldSeconds: 60 })
+    const fence: number = lock.fence
+    const isHeld: boolean = lock.held && !lock.signal.aborted && (await lock.extend(5))
+    const released: ReleaseOutcome = await lock.release()
+    const skipped: number | undefined = await locks.withLock('resource', () => fence, 30, { skipIfHeld: true })
+    void [lock.resource, lock.token, isHeld, released, skipped]
     const outcome = await locks.withLock('resource', async (token) => token.length, 30)
     await locks.withLock('resource', async (_token, { signal }) => {
       same<AbortSignal, typeof signal>(true)

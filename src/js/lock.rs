@@ -1,14 +1,15 @@
 //! The native class behind `DistributedLock`.
 
-use std::{
-    cell::RefCell,
-    sync::{Arc, Weak},
-};
+mod handle;
 
-use cinnabar_core::{agents::lock_release, features::lock, keys, output::Output, store::Store};
-use cinnabar_port::{Call, Event, EventKind, error::Result};
+use std::{cell::RefCell, sync::Arc};
+
+use cinnabar_core::{agents::lock_release, features::lock, keys, output::Output};
+use cinnabar_port::{Call, error::Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
+
+use handle::LockHandle;
 
 use super::{
     errors::closed,
@@ -84,12 +85,19 @@ impl Lock {
         })
     }
 
+    /// Returns a lock that may be acquired for `ttl` seconds, and is renewed for `max_hold` seconds at most.
+    #[napi]
+    pub fn handle(&self, env: Env, resource: Unknown, ttl: Unknown, max_hold: Unknown) -> napi::Result<LockHandle> {
+        let values = [resource, ttl, max_hold].map(|value| value.raw());
+        LockHandle::new(Js(env.raw()), &self.core, &self.locks, values)
+            .map_err(|error| self.core.exception(&env, &error))
+    }
+
     /// Makes `disconnect()` wait until the caller has released its lock.
     #[napi]
     pub fn stay(&self) -> Holder {
         let guard = self.core.delay_drain();
-        let store = guard.as_ref().map(|guard| Arc::downgrade(guard.open_store().store())).unwrap_or_default();
-        Holder { core: self.core.clone(), locks: self.locks.clone(), guard: RefCell::new(guard), store }
+        Holder { core: self.core.clone(), locks: self.locks.clone(), guard: RefCell::new(guard) }
     }
 
     /// Extends the ttl; false if the lock is no longer held with this token. `strict` as with `acquire`.
@@ -126,23 +134,10 @@ pub struct Holder {
     core: ServiceCore,
     locks: Arc<lock::Locks>,
     guard: RefCell<Option<DrainGuard>>,
-    store: Weak<Store>,
 }
 
 #[napi]
 impl Holder {
-    /// Logs that the lock was lost while its operation was running.
-    #[napi]
-    pub fn report_lost(&self, env: Env, resource: Unknown) {
-        let resource = Js(env.raw()).text(resource.raw(), "resource");
-        let (Some(store), Ok(resource)) = (self.store.upgrade(), resource) else { return };
-        let target = store.status().servers.first().map(|server| server.target.clone()).unwrap_or_default();
-        let text = format!(
-            "the lock on {resource:?} was lost while its operation was running; another holder may have acquired it meanwhile"
-        );
-        store.events().emit(&Event::new(EventKind::LockLost, target, text));
-    }
-
     /// Releases the lock; false if it is no longer held with this token.
     #[napi]
     pub fn release(&self, env: Env, resource: Unknown, token: Unknown) -> RawValue {

@@ -90,6 +90,11 @@ impl OpenStore {
         }
     }
 
+    /// Completes when what is in flight is abandoned.
+    pub async fn abandoned(&self) {
+        self.reached(ABANDONED).await;
+    }
+
     async fn wait_until(&self, done: impl Fn(&Self) -> bool) {
         loop {
             let mut empty = std::pin::pin!(self.empty.notified());

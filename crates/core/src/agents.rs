@@ -6,6 +6,7 @@ pub mod connections;
 pub mod deny_listener;
 mod eviction;
 mod inbox_consumer;
+pub mod lock_keeper;
 pub mod lock_release;
 pub mod presence;
 pub mod publish_denials;

@@ -229,6 +229,11 @@ pub fn lock(prefix: &Prefix, resource: &str) -> Result<Bytes> {
     plain(prefix, "resource", resource)
 }
 
+/// Returns the key of the last fencing token of the resource whose lock has this key.
+pub fn lock_fence(prefix: &Prefix, lock: &[u8]) -> Bytes {
+    companion_of(prefix, lock, "fence")
+}
+
 /// Encodes the id of a job, or the name of a group, for keys and sets. `decoded_id` reverses this.
 ///
 /// # Errors

@@ -105,7 +105,7 @@ kinds! {
     InvalidData = "E_INVALID_DATA", retryable: false;
     /// Another holder has the lock.
     LockHeld = "E_LOCK_HELD", retryable: true;
-    /// The lock was lost while its operation was running.
+    /// The lock was lost before it was released.
     LockLost = "E_LOCK_LOST", retryable: false;
     /// Other writers kept changing the value; nothing was written.
     Conflict = "E_CONFLICT", retryable: true;

@@ -14,6 +14,10 @@ use crate::keys::{self, Prefix};
 
 script!(RELEASE = "lock/release.lua", keys: 1, args: 1);
 script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
+script!(ACQUIRE = "lock/acquire.lua", keys: 2, args: 3, with: ["clock.lua"]);
+
+/// How long the fencing token of a resource is remembered. After that, the store's clock alone makes the next one higher.
+const FENCE_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Options of locks.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +41,11 @@ impl Locks {
         Ok(Self { prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::LOCKS))? })
     }
 
+    /// Returns the prefix of the keys.
+    pub fn prefix(&self) -> &str {
+        self.prefix.as_str()
+    }
+
     /// Returns the key of a resource's lock.
     pub fn key(&self, resource: &str) -> Result<Bytes> {
         keys::lock(&self.prefix, resource)
@@ -46,7 +55,7 @@ impl Locks {
     pub fn acquire(&self, resource: &str, ttl_seconds: f64) -> Result<Call<Option<String>>> {
         let key = keys::lock(&self.prefix, resource)?;
         let ttl = ttl::millis(checked_ttl(ttl_seconds)?);
-        let token = random::hex::<16>()?;
+        let token = new_token()?;
         let value = Bytes::copy_from_slice(token.as_bytes());
         let args = [key, value, Bytes::from_static(b"PX"), ttl, Bytes::from_static(b"NX")];
         Ok(Call::new(Request::keyed("SET", args), move |reply| Ok((reply != Reply::Nil).then_some(token))))
@@ -62,11 +71,22 @@ impl Locks {
         let ttl = checked_ttl(ttl_seconds)?;
         let call = self.acquire(resource, ttl_seconds)?;
         let token = call.requests.first().and_then(|request| request.args.get(1)).cloned().unwrap_or_default();
-        Ok(call.inspect(move |ended| {
-            if ended.is_err_and(|error| error.kind == Kind::MaybeApplied) {
-                doubt(String::from_utf8_lossy(&token).into_owned(), ttl);
-            }
-        }))
+        Ok(reporting_doubt(call, move || doubt(String::from_utf8_lossy(&token).into_owned(), ttl)))
+    }
+
+    /// Acquires the lock with this token, which `new_token` made, for the given time. Returns its fencing token, or `None` if another
+    /// caller holds it.
+    pub fn acquire_fenced(&self, resource: &str, token: &str, ttl: Duration) -> Result<Call<Option<u64>>> {
+        let key = keys::lock(&self.prefix, resource)?;
+        let args = [
+            key.clone(),
+            keys::lock_fence(&self.prefix, &key),
+            Bytes::copy_from_slice(token.as_bytes()),
+            ttl::millis(ttl),
+            ttl::millis(FENCE_TTL),
+        ];
+        let request = Request::script(&ACQUIRE, args).merging(Merge::Script).idempotent();
+        Ok(Call::new(request, |reply| Ok(u64::try_from(reply.int()?).ok().filter(|fence| *fence > 0))))
     }
 
     /// Releases the lock. Returns false if it is no longer held with this token.
@@ -83,12 +103,34 @@ impl Locks {
     }
 }
 
+/// The same call, which calls `doubt` if its outcome is unknown.
+pub fn reporting_doubt<T: Send + 'static>(call: Call<T>, doubt: impl FnOnce() + Send + 'static) -> Call<T> {
+    call.inspect(move |ended| {
+        if ended.is_err_and(|error| error.kind == Kind::MaybeApplied) {
+            doubt();
+        }
+    })
+}
+
+/// Returns a new token for a holder.
+///
+/// # Errors
+/// `E_INTERNAL` without random numbers.
+pub fn new_token() -> Result<String> {
+    random::hex::<16>()
+}
+
 /// Checks the ttl of a lock.
 ///
 /// # Errors
 /// `E_INVALID_ARGUMENT` unless it is a number of seconds above 0 and up to a hundred years.
 pub fn checked_ttl(seconds: f64) -> Result<Duration> {
-    ttl::from_seconds("ttlSeconds", seconds)
+    checked_seconds("ttlSeconds", seconds)
+}
+
+/// The same for another number of seconds, which the error names.
+pub fn checked_seconds(name: &str, seconds: f64) -> Result<Duration> {
+    ttl::from_seconds(name, seconds)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The inputs of each script of locks, caches and adapters: missing keys, expected values, another type, expired keys, odd arguments.
 
-use crate::pair::How::{Exactly, Loosely};
+use crate::pair::How::{Exactly, Loosely, Micros};
 use crate::scripts::{Cases, script};
 
 script!(RELEASE = "lock/release.lua", keys: 1, args: 1);
 script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
+script!(ACQUIRE = "lock/acquire.lua", keys: 2, args: 3, with: ["clock.lua"]);
 script!(ENSURE_EPOCH = "cache/ensure_epoch.lua", keys: 1, args: 2);
 script!(OPEN_LEASE = "cache/open_lease.lua", keys: 1, args: 2);
 script!(FILL = "cache/fill.lua", keys: 2, args: 3);
@@ -99,6 +100,27 @@ SET lock:a token PX 60000 => lock:a token 9223372036854775807
 SET lock:a token PX 60000 => lock:a token 9007199254740991
 SET lock:a token PX 60000 => lock:a token ''
 SET lock:a token PX 60000 => lock:a token
+",
+    },
+    Cases {
+        script: &ACQUIRE,
+        how: Micros,
+        after: &["GET lock:a", "PTTL lock:a", "TYPE lock:a", "EXISTS lock:{lock:a}:fence", "PTTL lock:{lock:a}:fence"],
+        lines: "
+=> lock:a lock:{lock:a}:fence token 30000 604800000
+SET lock:{lock:a}:fence 5 => lock:a lock:{lock:a}:fence token 30000 604800000
+SET lock:{lock:a}:fence 8000000000000000 PX 1000 => lock:a lock:{lock:a}:fence token 30000 604800000
+SET lock:{lock:a}:fence text => lock:a lock:{lock:a}:fence token 30000 604800000
+SET lock:a another PX 60000 | SET lock:{lock:a}:fence 8000000000000000 => lock:a lock:{lock:a}:fence token 30000 604800000
+SET lock:a token PX 60000 | SET lock:{lock:a}:fence 8000000000000000 => lock:a lock:{lock:a}:fence token 30000 604800000
+SET lock:a token => lock:a lock:{lock:a}:fence token 30000 604800000
+SET lock:a another PXAT 1 => lock:a lock:{lock:a}:fence token 30000 604800000
+RPUSH lock:a token => lock:a lock:{lock:a}:fence token 30000 604800000
+RPUSH lock:{lock:a}:fence 1 => lock:a lock:{lock:a}:fence token 30000 604800000
+=> lock:a lock:{lock:a}:fence token 0 604800000
+=> lock:a lock:{lock:a}:fence token x 604800000
+=> lock:a lock:{lock:a}:fence token 30000 0
+=> lock:a lock:{lock:a}:fence token
 ",
     },
     Cases {

@@ -1,0 +1,188 @@
+'use strict'
+
+const { now } = require('../clock.js')
+const { CinnabarError } = require('../error.js')
+
+// Of a resource in a message.
+const MOST_CHARACTERS = 200
+const DISPOSE = Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')
+
+/**
+ * The locks that this realm holds, by token: they may be extended or released by `extendLock` and `releaseLock` too, and through
+ * another copy of this package, with which this map is shared.
+ */
+const leases = (globalThis[Symbol.for('cinnabar.leases')] ??= new Map())
+
+let leaseIn, isLost
+
+/** A lock that was acquired, which the native side renews. */
+class Lock {
+  #native
+  #resource
+  #lease
+  #controller
+  #error
+  #releasing
+
+  /** `scope` identifies the lock, and `lasting` its native side, which has acquired it. */
+  constructor(lasting, resource, scope) {
+    this.#native = lasting
+    this.#resource = resource
+    this.#lease = new Lease(this, lasting, scope)
+    leases.set(this.token, this.#lease)
+    lasting.watch(() => this.#notice())
+  }
+
+  get resource() {
+    return this.#resource
+  }
+
+  get token() {
+    return this.#native.token()
+  }
+
+  get fence() {
+    return this.#native.fence()
+  }
+
+  get held() {
+    const isHeld = this.#native.isValid()
+    if (!isHeld) this.#notice()
+    return isHeld
+  }
+
+  get signal() {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      watchClock(this.#controller.signal, () => this.held)
+      if (this.#error) this.#controller.abort(this.#error)
+      else this.#notice()
+    }
+    return this.#controller.signal
+  }
+
+  async extend(ttlSeconds = 30) {
+    return this.#native.extend(ttlSeconds)
+  }
+
+  release() {
+    return (this.#releasing ??= this.#release())
+  }
+
+  async #release() {
+    leases.delete(this.token)
+    if (this.#lease.isReleased) {
+      this.#native.end()
+      return 'released'
+    }
+    try {
+      return (await this.#native.release()) ? 'released' : 'already-lost'
+    } catch {
+      return this.#native.isExpired() ? 'already-lost' : 'unknown'
+    }
+  }
+
+  async [DISPOSE]() {
+    await this.release()
+  }
+
+  /** Aborts the signal if the lock has been lost. */
+  #notice() {
+    if (this.#error || !this.#native.isLost()) return
+    leases.delete(this.token)
+    this.#error = lostError(this.#resource)
+    this.#controller?.abort(this.#error)
+  }
+
+  static {
+    leaseIn = (lock) => lock.#lease
+    isLost = (lock) => {
+      lock.#notice()
+      return lock.#error !== undefined
+    }
+  }
+}
+
+/** What `extendLock` and `releaseLock` with the token of a lock do to it. */
+class Lease {
+  isReleased = false
+  #lock
+  #native
+  #scope
+
+  constructor(lock, native, scope) {
+    this.#lock = lock
+    this.#native = native
+    this.#scope = scope
+  }
+
+  /**
+   * Resolves to whether `extending` has extended the lock, and follows it. `scope` identifies the lock in that call: if another lock
+   * could not be extended with this token, that says nothing about this one.
+   */
+  async extend(extending, requestedAt, ttlSeconds, scope) {
+    if (scope !== this.#scope) return extending
+    this.#native.beginExtension(now() - requestedAt, ttlSeconds)
+    let isExtended
+    try {
+      return (isExtended = await extending)
+    } finally {
+      this.#native.endExtension(isExtended)
+      void this.#lock.held
+    }
+  }
+
+  /** Resolves to whether `releasing` has released the lock, and follows it. */
+  async release(releasing, scope) {
+    if (scope !== this.#scope) return releasing
+    const isReleased = await releasing
+    if (isReleased) {
+      this.isReleased = true
+      this.#native.end()
+    } else {
+      this.#native.lose()
+      void this.#lock.held
+    }
+    return isReleased
+  }
+}
+
+/**
+ * Makes a signal look at the clock: after the process was stopped, code that checks it may run before the native side can have it
+ * aborted. `isHeld()` aborts it then.
+ */
+function watchClock(signal, isHeld) {
+  const aborted = Object.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted').get
+  Object.defineProperties(signal, {
+    aborted: { configurable: true, get: () => aborted.call(signal) || (!isHeld() && aborted.call(signal)) },
+    throwIfAborted: {
+      configurable: true,
+      value: () => {
+        if (signal.aborted) throw signal.reason
+      },
+    },
+  })
+}
+
+function lostError(resource, details) {
+  return new CinnabarError(`The lock was lost: ${shortened(resource)}`, { code: 'E_LOCK_LOST', ...details })
+}
+
+/** A resource for a message: it may come from a client, and be 64 KiB long. */
+function shortened(resource) {
+  return resource.length > MOST_CHARACTERS ? `${resource.slice(0, MOST_CHARACTERS)}…` : resource
+}
+
+/** What follows the lock with this token, if this realm holds it. */
+function leaseOf(token) {
+  return leases.get(token)
+}
+
+/** Releases a lock whose operation has ended; returns whether it was lost before. */
+async function endLock(lock) {
+  const wasLost = isLost(lock)
+  const outcome = await lock.release()
+  return wasLost || (outcome === 'already-lost' && !leaseIn(lock).isReleased)
+}
+
+module.exports = { Lock, endLock, leaseOf, lostError, shortened }

@@ -1,0 +1,291 @@
+//! A lock that JavaScript holds: the native side of `Lock`.
+
+use std::{
+    cell::{Cell, RefCell},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use cinnabar_core::{
+    agents::{
+        lock_keeper::{Extension, Grant, LockKeeper, RenewedLock},
+        lock_release,
+    },
+    features::lock::{self, Locks},
+    inbox::Bounds,
+    output::Output,
+};
+use cinnabar_port::{Call, error::Result, runtime};
+use napi::{Env, JsValue, Unknown};
+use napi_derive::napi;
+use tokio::time::Instant;
+
+use crate::js::{
+    completions::Completion,
+    errors::closed,
+    ids,
+    node_api::{Js, RawValue, Value},
+    open_store::{DrainGuard, OpenStore},
+    operation::Operation,
+    service_core::ServiceCore,
+};
+
+/// A lock that may be acquired once, and is then renewed until it is released.
+#[napi]
+pub struct LockHandle {
+    core: ServiceCore,
+    locks: Arc<Locks>,
+    wanted: Wanted,
+    kept: Arc<OnceLock<Arc<RenewedLock>>>,
+    /// The reader that is called when the lock is lost.
+    reader: Cell<Option<u64>>,
+    guard: RefCell<Option<DrainGuard>>,
+    extension: RefCell<Vec<Extension>>,
+}
+
+/// What is to be acquired.
+#[derive(Clone)]
+struct Wanted {
+    resource: String,
+    token: String,
+    life: Duration,
+    max_hold: Duration,
+}
+
+/// Ends the renewal with the reader, and so with its environment.
+struct StopOnDrop(Arc<RenewedLock>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.begin_release();
+    }
+}
+
+// A lock without a reader has no holder in JavaScript.
+impl Drop for LockHandle {
+    fn drop(&mut self) {
+        if let (Some(kept), None) = (self.kept.get(), self.reader.get()) {
+            kept.begin_release();
+        }
+    }
+}
+
+impl LockHandle {
+    /// Reads what is to be acquired.
+    pub fn new(js: Js, core: &ServiceCore, locks: &Arc<Locks>, [resource, ttl, max_hold]: [Value; 3]) -> Result<Self> {
+        let resource = js.text(resource, "resource")?;
+        locks.key(&resource)?;
+        let max_hold = lock::checked_seconds("maxHoldSeconds", js.any_number(max_hold, "maxHoldSeconds")?)?;
+        let life = lock::checked_ttl(js.any_number(ttl, "ttlSeconds")?)?.min(max_hold);
+        let wanted = Wanted { resource, token: lock::new_token()?, life, max_hold };
+        Ok(Self {
+            core: core.clone(),
+            locks: locks.clone(),
+            wanted,
+            kept: Arc::default(),
+            reader: Cell::default(),
+            guard: RefCell::default(),
+            extension: RefCell::default(),
+        })
+    }
+
+    /// The call that acquires the lock, and has it renewed then.
+    fn acquisition(&self, open_store: &Arc<OpenStore>) -> Result<Call<bool>> {
+        let (store, locks, kept) = (open_store.store().clone(), self.locks.clone(), self.kept.clone());
+        let Wanted { resource, token, life, max_hold } = self.wanted.clone();
+        let requested = Instant::now();
+        let call = self.locks.acquire_fenced(&resource, &token, life)?;
+        let (doubtful_store, doubtful_locks) = (Arc::downgrade(&store), locks.clone());
+        let (doubtful_resource, doubtful_token) = (resource.clone(), token.clone());
+        let call = lock::reporting_doubt(call, move || {
+            let Some(store) = doubtful_store.upgrade() else { return };
+            lock_release::retry_until_released(&store, life, move || {
+                doubtful_locks.release(&doubtful_resource, &doubtful_token)
+            });
+        });
+        Ok(call.then(move |fence| {
+            let Some(fence) = fence else { return Ok(cinnabar_port::Step::Done(false)) };
+            let keeper = LockKeeper::shared(&store, &locks);
+            let grant = Grant { resource, token, fence, requested, life, max_hold };
+            let _ = kept.set(keeper.keep(grant)?);
+            Ok(cinnabar_port::Step::Done(true))
+        }))
+    }
+}
+
+#[napi]
+impl LockHandle {
+    /// Acquires the lock: resolves to whether that succeeded. `watch` must follow then.
+    #[napi]
+    pub fn acquire(&self, env: Env) -> RawValue {
+        let operation = Operation { name: "ACQUIRE LOCK", empty: None };
+        self.core.submit(env, operation, |js| self.acquisition(&self.core.open_store(js)?))
+    }
+
+    /// Keeps the process alive and delays `disconnect()` until the lock is released or lost. Calls `lost` when it is lost.
+    #[napi]
+    pub fn watch(&self, env: Env, lost: Unknown) {
+        let Some(kept) = self.kept.get() else { return };
+        let js = Js(env.raw());
+        let (number, completions) = (ids::next(), self.core.environment().completions.clone());
+        self.reader.set(Some(number));
+        let stop = StopOnDrop(kept.clone());
+        self.core.environment().add_reader(js, number, lost.raw(), Bounds::default(), false, stop);
+        kept.when_lost(move || completions.push(Completion::DropReader(number)));
+        let guard = self.core.delay_drain();
+        match (guard.as_ref().map(|guard| guard.open_store().clone()), runtime::get()) {
+            (Some(open_store), Ok(runtime)) => {
+                let kept = kept.clone();
+                runtime.spawn(async move {
+                    tokio::select! {
+                        () = open_store.abandoned() => kept.lose(),
+                        () = kept.over() => {}
+                    }
+                });
+            }
+            _ => kept.lose(),
+        }
+        *self.guard.borrow_mut() = guard;
+    }
+
+    /// The token with which the lock is or was held.
+    #[napi]
+    pub fn token(&self) -> String {
+        self.wanted.token.clone()
+    }
+
+    /// The fencing token; 0 before the lock is acquired.
+    #[napi]
+    pub fn fence(&self) -> f64 {
+        self.kept.get().map_or(0.0, |kept| kept.fence as f64)
+    }
+
+    /// Whether no other caller can have the lock yet.
+    #[napi]
+    pub fn is_valid(&self) -> bool {
+        self.kept.get().is_some_and(|kept| kept.is_valid())
+    }
+
+    /// Whether the lock has been lost.
+    #[napi]
+    pub fn is_lost(&self) -> bool {
+        self.kept.get().is_some_and(|kept| kept.is_lost())
+    }
+
+    /// Whether the life of the lock may be over.
+    #[napi]
+    pub fn is_expired(&self) -> bool {
+        self.kept.get().is_none_or(|kept| kept.is_expired())
+    }
+
+    /// Declares the lock lost.
+    #[napi]
+    pub fn lose(&self) {
+        if let Some(kept) = self.kept.get() {
+            kept.lose();
+        }
+    }
+
+    /// Extends the lock to this ttl, which becomes its life; false if it has been lost or released.
+    #[napi]
+    pub fn extend(&self, env: Env, ttl: Unknown) -> RawValue {
+        let js = Js(env.raw());
+        let operation = Operation { name: "EXTEND LOCK", empty: None };
+        self.while_draining(js, operation, |open_store| {
+            let ttl = lock::checked_ttl(js.any_number(ttl.raw(), "ttlSeconds")?)?;
+            let Some(kept) = self.kept.get().filter(|kept| kept.is_valid()) else {
+                return Ok(Call::ready(Output::Bool(false)));
+            };
+            open_store.ok_or_else(closed)?;
+            let call = self.locks.extend(&self.wanted.resource, &self.wanted.token, ttl.as_secs_f64())?;
+            Ok(kept.following(call, ttl).map(Output::Bool))
+        })
+    }
+
+    /// Notes that the lock is being extended to `ttl` in another way, until `end_extension`; `ago` is for how many ms.
+    #[napi]
+    pub fn begin_extension(&self, ago: f64, ttl: f64) {
+        let (Some(kept), Ok(ttl)) = (self.kept.get(), lock::checked_ttl(ttl)) else { return };
+        let ago = Duration::try_from_secs_f64(ago / 1000.0).unwrap_or_default();
+        let now = Instant::now();
+        self.extension.borrow_mut().push(kept.begin_extension(now.checked_sub(ago).unwrap_or(now), ttl));
+    }
+
+    /// Ends the first of them, with its result; without one, the outcome is unknown.
+    #[napi]
+    pub fn end_extension(&self, extended: Option<bool>) {
+        let mut extensions = self.extension.borrow_mut();
+        if !extensions.is_empty() {
+            let extension = extensions.remove(0);
+            drop(extensions);
+            extension.end(extended);
+        }
+    }
+
+    /// Releases the lock: resolves to whether it was held until then. It is not renewed from now on.
+    #[napi]
+    pub fn release(&self, env: Env) -> RawValue {
+        let js = Js(env.raw());
+        if let Some(kept) = self.kept.get() {
+            kept.begin_release();
+        }
+        let operation = Operation { name: "RELEASE LOCK", empty: None };
+        let promise = self.while_draining(js, operation, |open_store| {
+            let open_store = open_store.ok_or_else(closed)?;
+            let Wanted { resource, token, life, .. } = self.wanted.clone();
+            let call = self.locks.release(&resource, &token)?;
+            let left = self.kept.get().map_or(life, |kept| kept.left());
+            let (locks, store) = (self.locks.clone(), Arc::downgrade(open_store.store()));
+            let kept = self.kept.get().cloned();
+            let call = call.inspect(move |released| match (released, kept, store.upgrade()) {
+                (Ok(false), Some(kept), _) => kept.lose_at_release(),
+                (Err(_), _, Some(store)) => {
+                    lock_release::retry_until_released(&store, left, move || locks.release(&resource, &token));
+                }
+                _ => {}
+            });
+            Ok(call.map(Output::Bool))
+        });
+        self.end(env);
+        promise
+    }
+
+    /// The lock is not held any more: releases the reader and lets the drain end.
+    #[napi]
+    pub fn end(&self, env: Env) {
+        if let Some(kept) = self.kept.get() {
+            kept.begin_release();
+        }
+        drop(self.guard.take());
+        if let Some(number) = self.reader.get() {
+            self.core.environment().drop_reader(Js(env.raw()), number);
+        }
+    }
+}
+
+impl LockHandle {
+    /// Submits a call that is possible whatever limits the caller's other calls have, and even while the service is being closed.
+    fn while_draining(
+        &self,
+        js: Js,
+        operation: Operation,
+        make: impl FnOnce(Option<&Arc<OpenStore>>) -> Result<Call<Output>>,
+    ) -> RawValue {
+        let guard = self.core.delay_drain();
+        let (closing, late) = guard.as_ref().map_or((true, true), DrainGuard::ending);
+        let promise = self.core.environment().submit(js, operation, None, || {
+            let open_store = guard.as_ref().filter(|_| !late).map(DrainGuard::open_store);
+            let call = make(open_store)?;
+            let open_store = match open_store {
+                Some(open_store) => open_store.clone(),
+                None => return Err(closed()),
+            };
+            Ok((open_store, self.core.settings().timeout, call))
+        });
+        if closing {
+            // Sent before the drain sees that the guard was dropped.
+            self.core.environment().flush();
+        }
+        RawValue(promise)
+    }
+}
