@@ -25,20 +25,24 @@ function session(options) {
 function rateLimit(options) {
   const guard = limits.guardOptions(options)
   return (request, response, next) => {
-    const pass = async ({ headers, settle, refusal, result }) => {
-      if (result) await guard.onRefused?.(request, result, response)
-      // `onRefused` may have responded itself.
-      if (response.headersSent || response.writableEnded) return undefined
-      const all = Object.entries(refusal?.headers ?? {})
-      for (const [name, value] of refusal ? all : merged(headers, (name) => response.getHeader(name))) {
-        response.setHeader(name, value)
-      }
-      if (refusal) return response.writeHead(refusal.status).end(refusal.body)
-      response.once('finish', () => settle(response.statusCode))
-      return next()
+    const pass = (isAdmitted) => {
+      if (isAdmitted) next()
     }
-    limits.admit(guard, request).then(pass).catch(next)
+    countIn(guard, request, response).then(pass, next)
   }
+}
+
+/** Whether the handler is called; if not, the response is sent. */
+async function countIn(guard, request, response) {
+  const { headers, settle, refusal, result } = await limits.admit(guard, request)
+  if (result) await guard.onRefused?.(request, result, response)
+  // `onRefused` may have responded itself.
+  if (response.headersSent || response.writableEnded) return false
+  const entries = refusal ? Object.entries(refusal.headers) : merged(headers, (name) => response.getHeader(name))
+  for (const [name, value] of entries) response.setHeader(name, value)
+  if (refusal) response.writeHead(refusal.status).end(refusal.body)
+  else response.once('finish', () => settle(response.statusCode))
+  return refusal === undefined
 }
 
 module.exports = { session, rateLimit }
