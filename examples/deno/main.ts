@@ -5,7 +5,7 @@
 // The addon needs only --allow-ffi; --allow-net is for the HTTP server of this file, and --allow-read for a linked package. In this
 // repository the name `cinnabar` leads to the repository itself, in your own project to the package from npm.
 // Without REDIS_URL it runs on the embedded engine. TRUSTED_PROXIES is the number of your own proxies in front of it, by default 0.
-import { ApiCache, RateLimiter, redisService, SessionManager } from 'npm:cinnabar'
+import { ApiCache, clientIp, RateLimiter, redisService, SessionManager } from 'npm:cinnabar'
 
 const LIMIT = 5
 const WINDOW_SECONDS = 10
@@ -28,9 +28,9 @@ const routes: Record<string, Handler> = {
 }
 
 const server = Deno.serve({ hostname: '127.0.0.1', port: Number(Deno.env.get('PORT') ?? 3000) }, (request, info) => {
-  const socket = info.remoteAddr.transport === 'tcp' ? info.remoteAddr.hostname : 'unknown'
+  const client = clientIp(request, { trustedProxies: PROXIES, remoteAddress: info.remoteAddr }) ?? 'unknown'
   const route = routes[`${request.method} ${new URL(request.url).pathname}`]
-  return route?.(request, clientOf(request, socket)) ?? Response.json({ error: 'Not found' }, { status: 404 })
+  return route?.(request, client) ?? Response.json({ error: 'Not found' }, { status: 404 })
 })
 
 /** Signs in, by what `withSession` does in front of a handler and after it. */
@@ -68,15 +68,6 @@ async function limited(id: string, handler: () => Promise<Response>) {
   const response = result.allowed ? await handler() : Response.json({ error: 'Too many requests' }, { status: 429 })
   for (const [name, value] of Object.entries(RateLimiter.headers(result))) response.headers.set(name, value)
   return response
-}
-
-/**
- * The client's address. Each proxy appends the address that called it to X-Forwarded-For, so with proxies of your own in
- * front, the client is that many entries before the last. Clients can forge everything further left.
- */
-function clientOf(request: Request, socket: string) {
-  const forwarded = request.headers.get('x-forwarded-for')?.split(',') ?? []
-  return ([...forwarded, socket].at(-1 - PROXIES) ?? socket).trim()
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -1,5 +1,7 @@
 // The parts of HTTP that every route needs: a JSON body in, JSON out, and errors that carry a status.
 
+import { clientIp } from '../../index.js'
+
 const MAX_BODY_BYTES = 8 * 1024
 
 /** An error with a status, a code and a message for people. */
@@ -51,15 +53,9 @@ export async function readJson(request) {
   return value
 }
 
-/**
- * The client's address, IPv4 written one way. Each proxy appends the address that called it to X-Forwarded-For, so with
- * `proxies` of your own in front, the client is that many entries before the last. Clients can forge everything further left.
- */
-export function clientOf(request, proxies = 0) {
-  const socket = request.socket.remoteAddress ?? 'unknown'
-  const forwarded = request.headers['x-forwarded-for']?.split(',') ?? []
-  const address = [...forwarded, socket].at(-1 - proxies) ?? socket
-  return address.trim().replace(/^::ffff:/, '')
+/** The client's address, behind so many proxies of your own. */
+export function clientOf(request, trustedProxies = 0) {
+  return clientIp(request, { trustedProxies }) ?? 'unknown'
 }
 
 /** Returns a field of a body as trimmed text; throws if it is missing or longer than `max` characters. */

@@ -1,12 +1,8 @@
-import { RateLimiter } from 'cinnabar'
+import { withRateLimit } from 'cinnabar/next'
 import { clientOf } from '../../client'
 
-const LIMIT = 5
-const WINDOW_SECONDS = 10
-
 /** Allows five requests in ten seconds per client, then responds with 429 until the window ends. */
-export async function GET(request: Request) {
-  const result = await RateLimiter.checkRateLimit(`next:${clientOf(request)}`, LIMIT, WINDOW_SECONDS)
-  const status = result.allowed ? 200 : 429
-  return Response.json(result, { status, headers: RateLimiter.headers(result) })
-}
+export const GET = withRateLimit(() => Response.json({ allowed: true }), {
+  policy: { limit: 5, windowSeconds: 10 },
+  identify: (request) => `next:${clientOf(request)}`,
+})
