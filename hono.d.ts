@@ -43,7 +43,7 @@ export function session<Data extends object = KnownSessionData>(options?: {
  * @example
  * import { rateLimit } from 'cinnabar/hono'
  *
- * app.use(rateLimit({ limiter, policy: 'api', identify: (c) => c.get('session').userId ?? 'anonymous' }))
+ * app.use(rateLimit({ limiter, policy: 'api', identify: (c) => c.get('session').userId }))
  * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an invalid option, also a policy that the limiter does not have.
  */
 export function rateLimit<Limiter extends RateLimiter | PolicyRateLimiter<any> = RateLimiter>(

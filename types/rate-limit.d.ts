@@ -34,11 +34,11 @@ export type RateLimitOfHandler<Limiter> =
 /** What the options of every framework have. `Args` are what it passes to the functions among them. */
 export interface RateLimitHandlerOptions<Args extends unknown[], Refused> {
   /**
-   * Who is limited, such as the user of a session. Default: the address of the client, by `clientIp`; requests of which no address is known
-   * share the identifier `'unknown'`.
+   * Who is limited, such as the user of a session. Default, and for `null`: the address of the client, by `clientIp`; requests of which no
+   * address is known share the identifier `'unknown'`. Add a prefix to names that users choose, or they can be addresses.
    */
-  identify?: (...args: Args) => string | Promise<string>
-  /** Options of `clientIp`, in place of `identify`: the proxies in front of this process. */
+  identify?: (...args: Args) => string | null | undefined | Promise<string | null | undefined>
+  /** Options of `clientIp`: the proxies in front of this process. */
   clientIp?: Omit<ClientIpOptions, 'remoteAddress'>
   /** Whether a request is neither counted nor refused, such as that of a health check. */
   skip?: (...args: Args) => boolean | Promise<boolean>

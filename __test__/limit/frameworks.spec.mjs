@@ -115,6 +115,15 @@ for (const engine of engines) {
         await limiter.reset('api', '198.51.100.1')
       })
 
+      test('a request that identify does not know is limited by its address', async () => {
+        const identify = (subject) => (urlOf(subject).endsWith('/ann') ? `${name} ann` : null)
+        const url = await start({ limiter, policy: 'day', identify, clientIp: { trustedProxies: 1 } })
+        const client = `192.0.2.${Object.keys(APPS).indexOf(name)}`
+        for (const path of ['/', '/ann', '/']) await fetch(url + path, { headers: { 'x-forwarded-for': client } })
+        assert.equal((await limiter.peek('day', client)).remaining, 1)
+        assert.equal((await limiter.peek('day', `${name} ann`)).remaining, 2)
+      })
+
       test('only failures count', async () => {
         const url = await start({ limiter, policy: 'api', count: 'failures', identify: () => `${name} failures` })
         const left = async (wanted) => {
@@ -249,7 +258,6 @@ test('what the program got wrong is an error at once', async () => {
     { limiter, policy: 'api', draft: 5 },
     { limiter, policy: 'api', clientIp: { proxies: 1 } },
     { limiter, policy: 'api', clientIp: { trustedProxies: ['x'] } },
-    { limiter, policy: 'api', identify: () => 'x', clientIp: {} },
     { limiter, policy: 'api', limits: 1 },
     'api',
   ]) {

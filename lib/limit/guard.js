@@ -22,8 +22,6 @@ function guardOptions(options, others = []) {
   for (const name of FUNCTIONS) if (own[name] !== undefined) assertFunction(own[name], name)
   const { count = 'all' } = own
   if (!COUNTS.includes(count)) throw argumentError(`count must be 'all' or 'failures', got ${describe(count)}`)
-  if (own.identify !== undefined && own.clientIp !== undefined)
-    throw argumentError('clientIp has no effect beside identify')
   assertClientIpOptions(own.clientIp)
   const guard = { ...own, limiter, count, ...limitOf(limiter, own.policy) }
   if (!guard.isNamed && (count !== 'all' || own.cost !== undefined))
@@ -64,7 +62,7 @@ function formOf({ draft, name, windowSeconds }) {
  */
 async function admit(guard, request, { args = [request], remoteAddress } = {}) {
   if (await guard.skip?.(...args)) return PASSED
-  const identifier = guard.identify ? await guard.identify(...args) : addressOf(guard, request, remoteAddress)
+  const identifier = (await guard.identify?.(...args)) ?? addressOf(guard, request, remoteAddress)
   let result
   try {
     result = await check(guard, identifier)
