@@ -78,7 +78,7 @@ describe('a manager without a service', () => {
       const args = {
         setMany: [[{ key: 'k', value: 1 }]], getMany: [['k']], getOrSet: ['k', load], keyFor: ['endpoint', {}],
         setImageInfo: ['a.png', { size: 1, type: 'image/png', hash: 'h' }], getImageInfo: ['a.png'],
-        acquire: ['l'], validateSession: ['token', { load }], check: ['ip'], withLock: ['l', load], getSession: ['id'], get: ['id'],
+        'DistributedLock.acquire': ['l'], validateSession: ['token', { load }], check: ['ip'], withLock: ['l', load], getSession: ['id'], get: ['id'],
         listen: ['r', load], watch: ['r', load], createSession: ['u'], create: ['u'], describeSessions: ['u'],
         invalidateToken: ['token'], set: ['k', 1], fromRequest: ['token'], bind: ['id', load], 'SessionManager.watch': [load],
         updateSession: ['id', {}], update: ['id', {}], peek: ['p', 'id'], penalize: ['p', 'id'], wait: ['p', 'id'], acquire: ['p', 'id'],
