@@ -191,6 +191,10 @@ export declare class Lock {
 
 /** A lock that may be acquired once, and is then renewed until it is released. */
 export declare class LockHandle {
+  /** Waits for the lock for so many ms: resolves to whether it was acquired. */
+  wait(timeoutMs: unknown): RawValue
+  /** Ends a wait. */
+  stopWaiting(): void
   /** Acquires the lock: resolves to whether that succeeded. `watch` must follow then. */
   acquire(): RawValue
   /** Keeps the process alive and delays `disconnect()` until the lock is released or lost. Calls `lost` when it is lost. */

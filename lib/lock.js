@@ -1,20 +1,22 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
-const { undoIfAborted, withoutSignals } = require('./call-limits.js')
+const { limitsWithin, undoIfAborted, withoutSignals } = require('./call-limits.js')
 const { now } = require('./clock.js')
 const { CinnabarError, argumentError, isUnavailable } = require('./error.js')
 const { featureOn } = require('./feature.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const { Lock, endLock, leaseOf, lostError, shortened } = require('./lock/handle.js')
 const names = require('./option-names.js')
-const { assertFunction, describe, ownOptions } = require('./options.js')
+const { assertFunction, assertMilliseconds, describe, ownOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 
 const OPTIONS = Object.keys(names.locks)
-const ACQUIRE_OPTIONS = ['ttlSeconds', 'maxHoldSeconds']
-const RUN_OPTIONS = ['maxHoldSeconds', 'skipIfHeld']
+const ACQUIRE_OPTIONS = ['ttlSeconds', 'maxHoldSeconds', 'wait']
+const WAIT_OPTIONS = ['timeoutMs', 'signal']
+const RUN_OPTIONS = ['maxHoldSeconds', 'skipIfHeld', 'wait']
 const MAX_HOLD_SECONDS = 3600
+const WAIT_MS = 30_000
 
 /** Locks between processes: a token with a ttl under `lock:{resource}`. */
 class DistributedLock extends Limitable {
@@ -54,32 +56,42 @@ class DistributedLock extends Limitable {
   }
 
   async acquire(resource, options) {
-    const { ttlSeconds = 30, maxHoldSeconds = MAX_HOLD_SECONDS } = ownOptions(options, ACQUIRE_OPTIONS)
-    const lock = await this.#hold(resource, ttlSeconds, maxHoldSeconds)
+    const { ttlSeconds = 30, maxHoldSeconds = MAX_HOLD_SECONDS, wait } = ownOptions(options, ACQUIRE_OPTIONS)
+    const lock = await this.#hold(resource, ttlSeconds, maxHoldSeconds, wait)
     if (lock === null) throw heldError(resource)
     return lock
   }
 
   async withLock(resource, operation, ttlSeconds = 30, options) {
     assertFunction(operation, 'operation')
-    const [locks, { maxHoldSeconds = MAX_HOLD_SECONDS, skipIfHeld = false }] = readCall(this, options, RUN_OPTIONS)
+    const [locks, { maxHoldSeconds = MAX_HOLD_SECONDS, skipIfHeld = false, wait }] = readCall(
+      this,
+      options,
+      RUN_OPTIONS,
+    )
     if (typeof skipIfHeld !== 'boolean')
       throw argumentError(`skipIfHeld must be true or false, got ${describe(skipIfHeld)}`)
-    const lock = await locks.#hold(resource, ttlSeconds, maxHoldSeconds)
+    const lock = await locks.#hold(resource, ttlSeconds, maxHoldSeconds, wait)
     if (lock !== null) return runLocked(lock, operation)
     if (!skipIfHeld) throw heldError(resource)
   }
 
-  /** Acquires a lock that is renewed; `null` if another caller holds it. */
-  async #hold(resource, ttlSeconds, maxHoldSeconds) {
-    const limits = limitsOf(this)
+  /** Acquires a lock that is renewed; `null` if another caller holds it, for as long as it is waited for. */
+  async #hold(resource, ttlSeconds, maxHoldSeconds, wait) {
+    const { limits, waitMs } = readWait(limitsOf(this), wait)
     const native = limits.signals.length === 0 ? this.#native : this.#native.within(withoutSignals(limits))
     // Awaited, since the native side may be one that rejects.
     const handle = await native.handle(resource, ttlSeconds, maxHoldSeconds)
-    const take = async () => ((await handle.acquire()) ? new Lock(handle, resource, native.scope(resource)) : null)
+    let isWanted = true
+    const take = async () => {
+      const isAcquired = (await handle.acquire()) || (waitMs > 0 && isWanted && (await handle.wait(waitMs)))
+      return isAcquired ? new Lock(handle, resource, native.scope(resource)) : null
+    }
     try {
       return await undoIfAborted(limits, take, (lock) => lock?.release())
     } catch (error) {
+      isWanted = false
+      handle.stopWaiting()
       // The store is unavailable, so this is not E_LOCK_HELD.
       throw isUnavailable(error) ? new CinnabarError(heldError(resource).message, { ...error, cause: error }) : error
     }
@@ -95,6 +107,15 @@ class DistributedLock extends Limitable {
       (token) => token !== null && this.#native.stay().release(resource, token),
     )
   }
+}
+
+/** Reads the option `wait`: the limits of the call with its signal, and for how many ms to wait. */
+function readWait(limits, wait) {
+  if (wait === undefined) return { limits, waitMs: 0 }
+  const { timeoutMs = WAIT_MS, signal } = ownOptions(wait, WAIT_OPTIONS)
+  assertMilliseconds(timeoutMs, 'wait.timeoutMs')
+  const waitMs = Math.min(timeoutMs, limits.timeoutMs ?? Infinity)
+  return { limits: signal === undefined ? limits : limitsWithin(limits, { signal }), waitMs }
 }
 
 /** Runs an operation under a lock, and releases that. */

@@ -10,6 +10,14 @@ export interface DistributedLockOptions {
   prefix?: string
 }
 
+/** How to wait for a lock that another caller holds. */
+export interface LockWait {
+  /** How long to wait, in milliseconds. Default `30000`. */
+  timeoutMs?: number
+  /** Ends the wait when it aborts. */
+  signal?: AbortSignal
+}
+
 /** Options of `acquire`. */
 export interface AcquireOptions {
   /** How long the lock lasts without being renewed, in seconds: after the death of its process it is free within that time. Default `30`. */
@@ -19,13 +27,17 @@ export interface AcquireOptions {
    * Default `3600`.
    */
   maxHoldSeconds?: number
+  /** Waits while another caller holds the lock. Without it, the call rejects at once. */
+  wait?: LockWait
 }
 
 /** Options of `withLock`. */
 export interface WithLockOptions extends CallLimits {
   /** As in {@link AcquireOptions.maxHoldSeconds}. Default `3600`. */
   maxHoldSeconds?: number
-  /** If another holder has the lock, resolves to `undefined` without running the operation, instead of rejecting. Default `false`. */
+  /** As in {@link AcquireOptions.wait}. */
+  wait?: LockWait
+  /** If another holder has the lock, at the end of `wait` too, resolves to `undefined` without running the operation, instead of rejecting. Default `false`. */
   skipIfHeld?: boolean
 }
 
@@ -106,6 +118,11 @@ export interface DistributedLock {
   /**
    * Acquires the lock, and renews it until it is released. Rejects with `E_LOCK_HELD` if another holder has it. After `E_MAYBE_APPLIED` or
    * `E_ABORTED` it is released as with `acquireLock`.
+   *
+   * With `wait` it waits for the lock: a message wakes it when the lock is released, and it asks again when the ttl of its holder ends, and
+   * every few seconds in case the message was lost. Callers of one process get the lock in the order in which they came, while one that does
+   * not wait, or another process, may come first. It rejects with `E_LOCK_HELD` when the time is over, and with `E_ABORTED` or `E_CLOSED`
+   * when the signal aborts or the service is disconnected; the lock is not acquired then, or is released.
    *
    * @example
    * const lock = await DistributedLock.acquire('invoice:7', { ttlSeconds: 10 })

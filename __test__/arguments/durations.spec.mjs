@@ -82,6 +82,10 @@ const TIMES = (s) => ({
   'acquireLock ttlSeconds': seconds((v) => s.locks.acquireLock(fresh(), v)),
   'acquire ttlSeconds': seconds(async (v) => (await s.locks.acquire(fresh(), { ttlSeconds: v })).release()),
   'acquire maxHoldSeconds': seconds(async (v) => (await s.locks.acquire(fresh(), { maxHoldSeconds: v })).release()),
+  'acquire wait.timeoutMs': {
+    ...ms(1, 2 ** 31, async (v) => (await s.locks.acquire(fresh(), { wait: { timeoutMs: v } })).release()),
+    says: ['1 to 2^31'],
+  },
   'withLock ttlSeconds': seconds((v) => s.locks.withLock(fresh(), (_, { signal }) => signal.throwIfAborted(), v)),
   'extendLock ttlSeconds': seconds((v) => s.locks.extendLock('l', 'token', v)),
   'rooms leaseMs': ms(100, 3_600_000, (v) => new RealtimeDataManager(s, { leaseMs: v })),

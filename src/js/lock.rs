@@ -24,7 +24,7 @@ use super::{
 impl OptionReader<'_> {
     /// Returns the options of locks.
     pub fn locks(self) -> Result<lock::Options> {
-        Ok(lock::Options { prefix: self.text(c"prefix", Some(keys::LOCKS))? })
+        Ok(lock::Options { prefix: self.text(c"prefix", Some(keys::LOCKS))?, ..lock::Options::default() })
     }
 }
 
@@ -43,7 +43,9 @@ impl Lock {
         let js = Js(env.raw());
         let locks = OptionReader::of(js, options.raw())
             .locks()
-            .and_then(lock::Locks::new)
+            .and_then(|options| {
+                lock::Locks::new(lock::Options { database: service.core.settings().channel_database(), ..options })
+            })
             .map_err(|error| service.core.exception(&env, &error))?;
         Ok(Self { core: service.core.clone(), locks: Arc::new(locks) })
     }

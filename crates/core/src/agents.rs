@@ -8,6 +8,7 @@ mod eviction;
 mod inbox_consumer;
 pub mod lock_keeper;
 pub mod lock_release;
+pub mod lock_waiters;
 pub mod presence;
 pub mod publish_denials;
 pub mod room_listener;

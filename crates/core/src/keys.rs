@@ -234,6 +234,16 @@ pub fn lock_fence(prefix: &Prefix, lock: &[u8]) -> Bytes {
     companion_of(prefix, lock, "fence")
 }
 
+/// Returns the key of the callers that wait for the lock with this key.
+pub fn lock_waiting(prefix: &Prefix, lock: &[u8]) -> Bytes {
+    companion_of(prefix, lock, "waiting")
+}
+
+/// Returns the channel on which releases of the lock with this key are published, in this database.
+pub fn lock_free(prefix: &Prefix, lock: &[u8], database: u8) -> Bytes {
+    companion_of(prefix, lock, &format!("{}free", in_database(database)))
+}
+
 /// Encodes the id of a job, or the name of a group, for keys and sets. `decoded_id` reverses this.
 ///
 /// # Errors

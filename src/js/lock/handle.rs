@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -10,15 +10,21 @@ use cinnabar_core::{
     agents::{
         lock_keeper::{Extension, Grant, LockKeeper, RenewedLock},
         lock_release,
+        lock_waiters::{self, Wanted},
     },
     features::lock::{self, Locks},
     inbox::Bounds,
     output::Output,
+    store::Store,
 };
-use cinnabar_port::{Call, error::Result, runtime};
+use cinnabar_port::{
+    Call, Step,
+    error::{Error, Kind, Result},
+    runtime,
+};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::js::{
     completions::Completion,
@@ -41,15 +47,8 @@ pub struct LockHandle {
     reader: Cell<Option<u64>>,
     guard: RefCell<Option<DrainGuard>>,
     extension: RefCell<Vec<Extension>>,
-}
-
-/// What is to be acquired.
-#[derive(Clone)]
-struct Wanted {
-    resource: String,
-    token: String,
-    life: Duration,
-    max_hold: Duration,
+    /// Dropping it ends a wait.
+    waiting: RefCell<Option<oneshot::Sender<()>>>,
 }
 
 /// Ends the renewal with the reader, and so with its environment.
@@ -77,7 +76,7 @@ impl LockHandle {
         locks.key(&resource)?;
         let max_hold = lock::checked_seconds("maxHoldSeconds", js.any_number(max_hold, "maxHoldSeconds")?)?;
         let life = lock::checked_ttl(js.any_number(ttl, "ttlSeconds")?)?.min(max_hold);
-        let wanted = Wanted { resource, token: lock::new_token()?, life, max_hold };
+        let wanted = Wanted { resource, token: lock::new_token()?, ttl: life, max_hold };
         Ok(Self {
             core: core.clone(),
             locks: locks.clone(),
@@ -86,13 +85,14 @@ impl LockHandle {
             reader: Cell::default(),
             guard: RefCell::default(),
             extension: RefCell::default(),
+            waiting: RefCell::default(),
         })
     }
 
     /// The call that acquires the lock, and has it renewed then.
     fn acquisition(&self, open_store: &Arc<OpenStore>) -> Result<Call<bool>> {
-        let (store, locks, kept) = (open_store.store().clone(), self.locks.clone(), self.kept.clone());
-        let Wanted { resource, token, life, max_hold } = self.wanted.clone();
+        let (store, locks, kept) = (open_store.store().clone(), self.locks.clone(), Arc::downgrade(&self.kept));
+        let Wanted { resource, token, ttl: life, max_hold } = self.wanted.clone();
         let requested = Instant::now();
         let call = self.locks.acquire_fenced(&resource, &token, life)?;
         let (doubtful_store, doubtful_locks) = (Arc::downgrade(&store), locks.clone());
@@ -104,17 +104,74 @@ impl LockHandle {
             });
         });
         Ok(call.then(move |fence| {
-            let Some(fence) = fence else { return Ok(cinnabar_port::Step::Done(false)) };
-            let keeper = LockKeeper::shared(&store, &locks);
+            let Some(fence) = fence else { return Ok(Step::Done(false)) };
             let grant = Grant { resource, token, fence, requested, life, max_hold };
-            let _ = kept.set(keeper.keep(grant)?);
-            Ok(cinnabar_port::Step::Done(true))
+            keep(&store, &locks, &kept, grant).map(Step::Done)
         }))
     }
 }
 
+/// Has an acquired lock renewed, unless its handle has been dropped: then it expires. Returns whether it is renewed.
+fn keep(
+    store: &Arc<Store>,
+    locks: &Arc<Locks>,
+    handle: &Weak<OnceLock<Arc<RenewedLock>>>,
+    grant: Grant,
+) -> Result<bool> {
+    let Some(kept) = handle.upgrade() else { return Ok(false) };
+    let lock = LockKeeper::shared(store, locks).keep(grant)?;
+    let _ = kept.set(lock.clone());
+    // The handle may have been dropped meanwhile.
+    let is_wanted = Arc::strong_count(&kept) > 1;
+    if !is_wanted {
+        lock.begin_release();
+    }
+    Ok(is_wanted)
+}
+
 #[napi]
 impl LockHandle {
+    /// Waits for the lock for so many ms: resolves to whether it was acquired.
+    #[napi]
+    pub fn wait(&self, env: Env, timeout_ms: Unknown) -> RawValue {
+        let js = Js(env.raw());
+        let environment = self.core.environment();
+        let prepare = || {
+            let patience = js.milliseconds(timeout_ms.raw(), "wait.timeoutMs")?;
+            Ok((patience, self.core.open_store(js)?, runtime::get()?))
+        };
+        let (patience, open_store, runtime) = match prepare() {
+            Ok(prepared) => prepared,
+            Err(error) => return RawValue(environment.rejected(js, &error)),
+        };
+        let (promise, ticket) = environment.promise(js, Operation { name: "ACQUIRE LOCK", empty: None });
+        let Some(ticket) = ticket else { return RawValue(promise) };
+        let (waiting, ended) = oneshot::channel();
+        *self.waiting.borrow_mut() = Some(waiting);
+        let (locks, wanted, kept) = (self.locks.clone(), self.wanted.clone(), Arc::downgrade(&self.kept));
+        let (in_flight, completions) = (OpenStore::begin(open_store), environment.completions.clone());
+        let deadline = Instant::now() + patience;
+        runtime.spawn(async move {
+            let result = tokio::select! {
+                granted = lock_waiters::wait(in_flight.store(), &locks, wanted, deadline) => granted,
+                () = in_flight.closing() => Err(closed()),
+                _ = ended => Err(Error::new(Kind::Aborted, "its caller no longer waits")),
+            };
+            let result = result.and_then(|granted| match granted {
+                Some(grant) => keep(in_flight.store(), &locks, &kept, grant),
+                None => Ok(false),
+            });
+            completions.push(Completion::Calls(vec![(result.map(Output::Bool), ticket)]));
+        });
+        RawValue(promise)
+    }
+
+    /// Ends a wait.
+    #[napi]
+    pub fn stop_waiting(&self) {
+        drop(self.waiting.take());
+    }
+
     /// Acquires the lock: resolves to whether that succeeded. `watch` must follow then.
     #[napi]
     pub fn acquire(&self, env: Env) -> RawValue {
@@ -232,7 +289,7 @@ impl LockHandle {
         let operation = Operation { name: "RELEASE LOCK", empty: None };
         let promise = self.while_draining(js, operation, |open_store| {
             let open_store = open_store.ok_or_else(closed)?;
-            let Wanted { resource, token, life, .. } = self.wanted.clone();
+            let Wanted { resource, token, ttl: life, .. } = self.wanted.clone();
             let call = self.locks.release(&resource, &token)?;
             let left = self.kept.get().map_or(life, |kept| kept.left());
             let (locks, store) = (self.locks.clone(), Arc::downgrade(open_store.store()));

@@ -12,24 +12,40 @@ use cinnabar_port::{
 use super::ttl;
 use crate::keys::{self, Prefix};
 
-script!(RELEASE = "lock/release.lua", keys: 1, args: 1);
+script!(RELEASE = "lock/release.lua", keys: 2, args: 2);
 script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
-script!(ACQUIRE = "lock/acquire.lua", keys: 2, args: 3, with: ["clock.lua"]);
+script!(ACQUIRE = "lock/acquire.lua", keys: 2, args: 3, with: ["clock.lua", "lock/take.lua"]);
+script!(WAIT = "lock/wait.lua", keys: 3, args: 4, with: ["clock.lua", "lock/take.lua"]);
 
 /// How long the fencing token of a resource is remembered. After that, the store's clock alone makes the next one higher.
 const FENCE_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// For how long a waiting caller is woken by a release, unless it asks again.
+pub const WAIT_LEASE: Duration = Duration::from_secs(30);
+
+/// The outcome of an attempt of a caller that waits for a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// The lock was acquired, with this fencing token.
+    Acquired(u64),
+    /// Another caller holds it, and it expires after this time unless it is renewed.
+    Held(Duration),
+}
 
 /// Options of locks.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The prefix of the keys. Default `lock:`.
     pub prefix: Option<String>,
+    /// The number of the database, for the names of channels. Default 0.
+    pub database: u8,
 }
 
 /// Acquires and releases locks. While the server is unavailable, every method fails.
 #[derive(Debug)]
 pub struct Locks {
     prefix: Prefix,
+    database: u8,
 }
 
 impl Locks {
@@ -38,7 +54,7 @@ impl Locks {
     /// # Errors
     /// `E_INVALID_SETTINGS` for an invalid prefix.
     pub fn new(options: Options) -> Result<Self> {
-        Ok(Self { prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::LOCKS))? })
+        Ok(Self { prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::LOCKS))?, database: options.database })
     }
 
     /// Returns the prefix of the keys.
@@ -89,9 +105,47 @@ impl Locks {
         Ok(Call::new(request, |reply| Ok(u64::try_from(reply.int()?).ok().filter(|fence| *fence > 0))))
     }
 
+    /// Acquires it as `acquire_fenced` does, or enters the caller among those whom its release wakes by a message on `free_channel`.
+    pub fn attempt(&self, resource: &str, token: &str, ttl: Duration) -> Result<Call<Attempt>> {
+        let key = keys::lock(&self.prefix, resource)?;
+        let args = [
+            key.clone(),
+            keys::lock_fence(&self.prefix, &key),
+            keys::lock_waiting(&self.prefix, &key),
+            Bytes::copy_from_slice(token.as_bytes()),
+            ttl::millis(ttl),
+            ttl::millis(FENCE_TTL),
+            ttl::millis(WAIT_LEASE),
+        ];
+        Ok(Call::new(Request::script(&WAIT, args).merging(Merge::Script).idempotent(), |reply| {
+            Ok(match reply.int()? {
+                left @ ..=0 => Attempt::Held(Duration::from_millis(left.unsigned_abs())),
+                fence => Attempt::Acquired(fence.unsigned_abs()),
+            })
+        }))
+    }
+
+    /// Removes a caller from those that wait for the lock.
+    pub fn stop_waiting(&self, resource: &str, token: &str) -> Result<Call<()>> {
+        let key = keys::lock_waiting(&self.prefix, &keys::lock(&self.prefix, resource)?);
+        let request = Request::keyed("ZREM", [key, Bytes::copy_from_slice(token.as_bytes())]);
+        Ok(Call::new(request.idempotent(), |_| Ok(())))
+    }
+
+    /// Returns the channel on which a release of this lock is published while callers wait for it.
+    pub fn free_channel(&self, resource: &str) -> Result<Bytes> {
+        Ok(keys::lock_free(&self.prefix, &keys::lock(&self.prefix, resource)?, self.database))
+    }
+
     /// Releases the lock. Returns false if it is no longer held with this token.
     pub fn release(&self, resource: &str, token: &str) -> Result<Call<bool>> {
-        let args = [keys::lock(&self.prefix, resource)?, Bytes::copy_from_slice(token.as_bytes())];
+        let key = keys::lock(&self.prefix, resource)?;
+        let args = [
+            key.clone(),
+            keys::lock_waiting(&self.prefix, &key),
+            Bytes::copy_from_slice(token.as_bytes()),
+            keys::lock_free(&self.prefix, &key, self.database),
+        ];
         Ok(Call::new(Request::script(&RELEASE, args).merging(Merge::Script), Reply::flag))
     }
 

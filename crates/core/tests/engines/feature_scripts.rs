@@ -3,9 +3,10 @@
 use crate::pair::How::{Exactly, Loosely, Micros};
 use crate::scripts::{Cases, script};
 
-script!(RELEASE = "lock/release.lua", keys: 1, args: 1);
+script!(RELEASE = "lock/release.lua", keys: 2, args: 2);
 script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
-script!(ACQUIRE = "lock/acquire.lua", keys: 2, args: 3, with: ["clock.lua"]);
+script!(ACQUIRE = "lock/acquire.lua", keys: 2, args: 3, with: ["clock.lua", "lock/take.lua"]);
+script!(WAIT = "lock/wait.lua", keys: 3, args: 4, with: ["clock.lua", "lock/take.lua"]);
 script!(ENSURE_EPOCH = "cache/ensure_epoch.lua", keys: 1, args: 2);
 script!(OPEN_LEASE = "cache/open_lease.lua", keys: 1, args: 2);
 script!(FILL = "cache/fill.lua", keys: 2, args: 3);
@@ -63,20 +64,22 @@ RPUSH better-auth:a 1 => better-auth:a 60000
         how: Exactly,
         after: &["GET lock:a", "PTTL lock:a", "TYPE lock:a"],
         lines: "
-=> lock:a 0123456789abcdef0123456789abcdef
-SET lock:a 0123456789abcdef0123456789abcdef PX 60000 => lock:a 0123456789abcdef0123456789abcdef
-SET lock:a another PX 60000 => lock:a 0123456789abcdef0123456789abcdef
-SET lock:a token => lock:a token
-SET lock:a token | PEXPIREAT lock:a 1 => lock:a token
-SET lock:a token PXAT 1 => lock:a token
-SET lock:a '' PX 60000 => lock:a ''
-SET lock:a 1 PX 60000 => lock:a 1.0
-RPUSH lock:a token => lock:a token
-HSET lock:a token token => lock:a token
-SET lock:a token => lock:a
-=> lock:a
-SET lock:a token => lock:a token more
-SET lock:%7Ba%7D token => lock:%7Ba%7D token
+=> lock:a lock:{lock:a}:waiting 0123456789abcdef0123456789abcdef lock:{lock:a}:free
+SET lock:a 0123456789abcdef0123456789abcdef PX 60000 => lock:a lock:{lock:a}:waiting 0123456789abcdef0123456789abcdef lock:{lock:a}:free
+SET lock:a another PX 60000 => lock:a lock:{lock:a}:waiting 0123456789abcdef0123456789abcdef lock:{lock:a}:free
+SET lock:a token => lock:a lock:{lock:a}:waiting token lock:{lock:a}:free
+SET lock:a token | PEXPIREAT lock:a 1 => lock:a lock:{lock:a}:waiting token lock:{lock:a}:free
+SET lock:a token PXAT 1 => lock:a lock:{lock:a}:waiting token lock:{lock:a}:free
+SET lock:a '' PX 60000 => lock:a lock:{lock:a}:waiting '' lock:{lock:a}:free
+SET lock:a 1 PX 60000 => lock:a lock:{lock:a}:waiting 1.0 lock:{lock:a}:free
+RPUSH lock:a token => lock:a lock:{lock:a}:waiting token lock:{lock:a}:free
+HSET lock:a token token => lock:a lock:{lock:a}:waiting token lock:{lock:a}:free
+SET lock:a token => lock:a lock:{lock:a}:waiting
+=> lock:a lock:{lock:a}:waiting
+SET lock:a token => lock:a lock:{lock:a}:waiting token more lock:{lock:a}:free
+ZADD lock:{lock:a}:waiting 1 other | SET lock:a token => lock:a lock:{lock:a}:waiting token lock:{lock:a}:free
+SET lock:{lock:a}:waiting x | SET lock:a token => lock:a lock:{lock:a}:waiting token lock:{lock:a}:free
+SET lock:%7Ba%7D token => lock:%7Ba%7D lock:{lock:%7Ba%7D}:waiting token lock:{lock:%7Ba%7D}:free
 ",
     },
     Cases {
@@ -121,6 +124,22 @@ RPUSH lock:{lock:a}:fence 1 => lock:a lock:{lock:a}:fence token 30000 604800000
 => lock:a lock:{lock:a}:fence token x 604800000
 => lock:a lock:{lock:a}:fence token 30000 0
 => lock:a lock:{lock:a}:fence token
+",
+    },
+    Cases {
+        script: &WAIT,
+        how: Micros,
+        after: &["GET lock:a", "PTTL lock:a", "EXISTS lock:{lock:a}:fence", "ZRANGE lock:{lock:a}:waiting 0 -1", "PTTL lock:{lock:a}:waiting"],
+        lines: "
+=> lock:a lock:{lock:a}:fence lock:{lock:a}:waiting token 30000 604800000 30000
+SET lock:a another PX 60000 => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting token 30000 604800000 30000
+SET lock:a another => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting token 30000 604800000 30000
+SET lock:a another PX 60000 | ZADD lock:{lock:a}:waiting 1 dead 9000000000000 other => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting token 30000 604800000 30000
+ZADD lock:{lock:a}:waiting 9000000000000 token 9000000000000 other => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting token 30000 604800000 30000
+SET lock:a token PX 60000 | SET lock:{lock:a}:fence 8000000000000000 => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting token 30000 604800000 30000
+SET lock:{lock:a}:waiting text | SET lock:a another PX 60000 => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting token 30000 604800000 30000
+RPUSH lock:a token => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting token 30000 604800000 30000
+SET lock:a another PX 60000 => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting token 30000 604800000 x
 ",
     },
     Cases {

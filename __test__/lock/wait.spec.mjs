@@ -1,0 +1,199 @@
+// Waiting for a lock that another caller holds: woken by its release, without polling.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { rawClient, refuses, root, runJson, until } from '../helpers.mjs'
+import { engines } from '../support/engines.mjs'
+
+const [, redis] = engines
+const WAITING = 'lock:{lock:r}:waiting'
+
+for (const engine of engines) {
+  describe(`waiting for a lock on ${engine.name}`, () => {
+    const withService = (run) => async () => {
+      const service = await engine.makeService()
+      try {
+        await run(service.locks, await rawClient(service), service)
+      } finally {
+        await service.disconnect()
+      }
+    }
+    const isWaitedFor = (client) => until('it is waited for', () => client.exists(WAITING))
+
+    test(
+      'a release hands it over',
+      withService(async (locks, client) => {
+        const lock = await locks.acquire('r')
+        const waiting = locks.acquire('r', { wait: {} })
+        await isWaitedFor(client)
+        assert.equal(await lock.release(), 'released')
+        const next = await waiting
+        assert.ok(next.fence > lock.fence)
+        assert.equal(await client.get('lock:r'), next.token)
+        assert.equal(await client.exists(WAITING), 0)
+        await next.release()
+      }),
+    )
+
+    test(
+      'releaseLock does too, and withLock waits',
+      withService(async (locks, client) => {
+        const token = await locks.acquireLock('r')
+        const waiting = locks.withLock('r', () => 'ran', 30, { wait: { timeoutMs: 20_000 } })
+        await isWaitedFor(client)
+        await locks.releaseLock('r', token)
+        assert.equal(await waiting, 'ran')
+        assert.equal(await client.exists('lock:r', WAITING), 0)
+      }),
+    )
+
+    test(
+      'many callers get it one after the other',
+      withService(async (locks, client) => {
+        let [inside, last] = [0, 0]
+        const run = async () => {
+          const lock = await locks.acquire('r', { wait: {} })
+          assert.equal(++inside, 1)
+          assert.ok(lock.fence > last)
+          last = lock.fence
+          await client.ping()
+          inside--
+          assert.equal(await lock.release(), 'released')
+        }
+        await Promise.all(Array.from({ length: 100 }, run))
+        assert.equal(await client.exists('lock:r', WAITING), 0)
+      }),
+    )
+
+    test(
+      'a lock that expires is handed over without a message',
+      withService(async (locks, client) => {
+        await client.set('lock:r', 'of a process that has died', { PX: 400 })
+        const began = performance.now()
+        const lock = await locks.acquire('r', { wait: {} })
+        assert.ok(performance.now() - began < 4000)
+        await lock.release()
+      }),
+    )
+
+    test(
+      'it ends with E_LOCK_HELD after its time, and with E_ABORTED by its signal, and leaves nothing',
+      withService(async (locks, client) => {
+        const lock = await locks.acquire('r')
+        await refuses(locks.acquire('r', { wait: { timeoutMs: 50 } }), 'E_LOCK_HELD')
+        const skipped = locks.withLock('r', () => 1, 30, { skipIfHeld: true, wait: { timeoutMs: 50 } })
+        assert.equal(await skipped, undefined)
+        await refuses(locks.acquire('r', { wait: { signal: AbortSignal.abort() } }), 'E_ABORTED')
+        const controller = new AbortController()
+        const waiting = locks.acquire('r', { wait: { signal: controller.signal } })
+        await isWaitedFor(client)
+        controller.abort()
+        await refuses(waiting, 'E_ABORTED')
+        await until('no entry is left', async () => (await client.exists(WAITING)) === 0)
+        await lock.release()
+        await sleep(50)
+        assert.equal(await client.exists('lock:r'), 0)
+      }),
+    )
+
+    test(
+      'an abort at any moment leaves no lock',
+      withService(async (locks, client) => {
+        for (let i = 0; i < 60; i++) {
+          const lock = await locks.acquire('r', { wait: {} })
+          const controller = new AbortController()
+          const waiting = locks.acquire('r', { wait: { signal: controller.signal } }).then(
+            (next) => next.release(),
+            (error) => assert.equal(error.code, 'E_ABORTED'),
+          )
+          await sleep(i % 4)
+          const releasing = lock.release()
+          await sleep(i % 3)
+          controller.abort()
+          await Promise.all([waiting, releasing])
+        }
+        await until('it is free', async () => (await client.exists('lock:r', WAITING)) === 0)
+      }),
+    )
+
+    test(
+      'the disconnection of its service ends it',
+      withService(async (locks, client, service) => {
+        const lock = await locks.acquire('r')
+        const other = engine.beside(service)
+        const waiting = other.locks.acquire('r', { wait: {} })
+        const refused = refuses(waiting, 'E_CLOSED')
+        await isWaitedFor(client)
+        await other.disconnect()
+        await refused
+        await lock.release()
+        await until('nothing is left', async () => (await client.exists('lock:r', WAITING)) === 0)
+      }),
+    )
+
+    test(
+      'invalid options are refused',
+      withService(async (locks) => {
+        for (const wait of [1, { timeoutMs: 0 }, { timeoutMs: '1' }, { signal: 1 }, { timeout: 1 }, null]) {
+          await refuses(locks.acquire('r', { wait }), 'E_INVALID_ARGUMENT')
+        }
+      }),
+    )
+  })
+}
+
+describe('waiting for a lock in several processes', () => {
+  test('the lock is handed over from process to process, and no wake-up is lost', async () => {
+    const service = await redis.makeService()
+    const source = `
+      import { redisService, DistributedLock } from 'cinnabar'
+      let overlaps = 0, longest = 0
+      const run = async () => {
+        for (let i = 0; i < 25; i++) {
+          const began = performance.now()
+          const lock = await DistributedLock.acquire('r', { wait: {} })
+          longest = Math.max(longest, performance.now() - began)
+          if ((await redisService.set('inside', lock.token, { NX: true, EX: 30 })) !== 'OK') overlaps++
+          const value = Number(await redisService.get('value'))
+          await redisService.set('value', value + 1)
+          await redisService.del('inside')
+          await lock.release()
+        }
+      }
+      await Promise.all(Array.from({ length: 8 }, run))
+      console.log(JSON.stringify({ overlaps, longest }))
+      await redisService.disconnect()`
+    const outcomes = await Promise.all([1, 2, 3].map(() => runJson(source, { env: redis.env() })))
+    assert.deepEqual(
+      outcomes.map(({ overlaps }) => overlaps),
+      [0, 0, 0],
+    )
+    assert.equal(await service.get('value'), '600')
+    assert.equal(await service.exists('lock:r'), 0)
+    await service.disconnect()
+  })
+
+  test('a holder that is killed frees the lock for those who wait', async () => {
+    const service = await redis.makeService()
+    const source = `
+      import { DistributedLock } from 'cinnabar'
+      await DistributedLock.acquire('r', { ttlSeconds: 1 })
+      console.log('held')`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
+      cwd: root,
+      env: { ...process.env, REDIS_URL: redis.server.url },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(child.stdout, 'data')
+    const waiting = service.locks.acquire('r', { wait: {} })
+    await until('it is waited for', () => service.exists(WAITING))
+    child.kill('SIGKILL')
+    const lock = await waiting
+    assert.equal(await lock.release(), 'released')
+    await service.disconnect()
+  })
+})
