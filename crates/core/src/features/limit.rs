@@ -16,6 +16,7 @@ macro_rules! policy_script {
                 "limit/calendar.lua",
                 "limit/policy.lua",
                 "limit/entry.lua",
+                "limit/view.lua",
             ]
         );
     };

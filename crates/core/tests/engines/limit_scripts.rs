@@ -17,7 +17,8 @@ macro_rules! policy_script {
                 "limit/sliding.lua",
                 "limit/calendar.lua",
                 "limit/policy.lua",
-                "limit/entry.lua"
+                "limit/entry.lua",
+                "limit/view.lua"
             ]
         );
     };
@@ -105,9 +106,9 @@ SET rate_limit:{rate_limit:ip}:p text => rate_limit:{rate_limit:ip}:p fixed 3 60
 SET rate_limit:{rate_limit:ip}:p '' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
 SET rate_limit:{rate_limit:ip}:p '1;0;;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
 SET rate_limit:{rate_limit:ip}:p 1;2;3;4 PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;0:1:1:1;' => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;9000000030000000:1:1:1;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;0:1;9000000000000000;0;0;' => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;9000000030000000:1;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 2 0
 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 4 0
@@ -121,9 +122,9 @@ SET rate_limit:{rate_limit:ip}:p text => rate_limit:{rate_limit:ip}:p sliding 3 
 SET rate_limit:{rate_limit:ip}:p '' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
 SET rate_limit:{rate_limit:ip}:p '1;0;;' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
 SET rate_limit:{rate_limit:ip}:p 1;2;3;4 PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;;' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;0:1:1:1;' => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;9000000030000000:1:1:1;' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;0:1;9000000000000000;0;0;' => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;9000000030000000:1;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 2 0
 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 4 0
@@ -137,19 +138,19 @@ SET rate_limit:{rate_limit:ip}:p text => rate_limit:{rate_limit:ip}:p bucket 3 6
 SET rate_limit:{rate_limit:ip}:p '' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
 SET rate_limit:{rate_limit:ip}:p '1;0;;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
 SET rate_limit:{rate_limit:ip}:p 1;2;3;4 PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;0:1:1:1;' => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;9000000030000000:1:1:1;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;f:2:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;f:3:8999999930000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;s:6000000:1500000000=1,1499999999=2' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;s:6000000:1499999995=1,1499999999=2' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 2 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;s:3000000:2999999999=1' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;b:60000000:9000000000000000:60000000:1' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;b:180000000:9000000000000000:60000000:1' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;b:180000000:9000000000000000:60000000:1' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 30000000
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;b:90000000:9000000000000000:30000000:1' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;0:1;9000000000000000;0;0;' => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;9000000030000000:1;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:2:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999930000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;s:6000000:1500000000=1,1499999999=2' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;s:6000000:1499999995=1,1499999999=2' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 2 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;s:3000000:2999999999=1' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;b:60000000:9000000000000000:60000000:1:3:3:' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;b:180000000:9000000000000000:60000000:1:3:3:' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;b:180000000:9000000000000000:60000000:1:3:3:' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 30000000
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;b:90000000:9000000000000000:30000000:1:3:3:' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
 => rate_limit:{rate_limit:ip}:p bucket 9007199254740991 60000000 9007199254740991 take 1 0
 => rate_limit:{rate_limit:ip}:p bucket 0 60000000 0 take 1 0
 => rate_limit:{rate_limit:ip}:p fixed 0 60000000 0 take 1 0
@@ -157,14 +158,14 @@ SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;b:90000000:900000000000000
 => rate_limit:{rate_limit:ip}:p calendar 3 1,2 2 take 1 0
 => rate_limit:{rate_limit:ip}:p calendar 3 1,4102444800000 2 take 1 0
 => rate_limit:{rate_limit:ip}:p calendar 3 1,2,4102444800000 2 take 4 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;c:2:3:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 '' 2 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;c:2:2:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 '' 2 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;c:2:2:1000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 '' 2 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;c:3:2:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 1,4102444800000 2 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 1,4102444800000 2 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;c:2:3:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:2:3:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 '' 2 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:2:2:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 '' 2 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:2:2:1000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 '' 2 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:3:2:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 1,4102444800000 2 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 1,4102444800000 2 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:2:3:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
 => rate_limit:{rate_limit:ip}:p none 3 60000000 0 take 1 0
 => rate_limit:{rate_limit:ip}:p fixed x 60000000 0 take 1 0
 => rate_limit:{rate_limit:ip}:p fixed 3 x 0 take 1 0
@@ -185,8 +186,8 @@ SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;f:3:8999999990000000' PX 9
 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 4 1
 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 0 0
 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 0 1
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 1 1
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 1 1
 => rate_limit:{rate_limit:ip}:p calendar 3 '' 2 1 0
 => rate_limit:{rate_limit:ip}:p calendar 3 '' 2 1 1
 => rate_limit:{rate_limit:ip}:p calendar 3 1,4102444800000 2 1 0
@@ -203,32 +204,32 @@ RPUSH rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p fixed 3 600
         after: &["PTTL rate_limit:{rate_limit:ip}:p", "TYPE rate_limit:{rate_limit:ip}:p"],
         lines: "
 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 block 30000000 '' rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2:2:2;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 block 30000000 '' rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 block 30000000 '' rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 unblock 0 '' rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2:2:2;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 unblock 0 '' rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 unblock 0 '' rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 reset 0 '' rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2:2:2;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 reset 0 '' rate_limit:{rate_limit:}:changes
-=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 override 30000000 5:5:5 rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2:2:2;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 override 30000000 5:5:5 rate_limit:{rate_limit:}:changes
-=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 override 0 5:5:5 rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2:2:2;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 override 0 5:5:5 rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 reset 0 '' rate_limit:{rate_limit:}:changes
+=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 override 30000000 5 rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 override 30000000 5 rate_limit:{rate_limit:}:changes
+=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 override 0 5 rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 override 0 5 rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 restore 0 '' rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2:2:2;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 restore 0 '' rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 restore 0 '' rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 block 30000000 '' rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2:2:2;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 block 30000000 '' rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 block 30000000 '' rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 unblock 0 '' rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2:2:2;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 unblock 0 '' rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 unblock 0 '' rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 reset 0 '' rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2:2:2;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 reset 0 '' rate_limit:{rate_limit:}:changes
-=> rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 override 30000000 5:5:5 rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2:2:2;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 override 30000000 5:5:5 rate_limit:{rate_limit:}:changes
-=> rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 override 0 5:5:5 rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2:2:2;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 override 0 5:5:5 rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 reset 0 '' rate_limit:{rate_limit:}:changes
+=> rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 override 30000000 5 rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 override 30000000 5 rate_limit:{rate_limit:}:changes
+=> rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 override 0 5 rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 override 0 5 rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 restore 0 '' rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2:2:2;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 restore 0 '' rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;f:2:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 reset 0 '' rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 restore 0 '' rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:2:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 reset 0 '' rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p calendar 3 '' 2 block 30000000 '' rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;c:2:2:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 '' 2 reset 0 '' rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:2:2:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 '' 2 reset 0 '' rate_limit:{rate_limit:}:changes
 RPUSH rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 block 30000000 '' rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 block x '' rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 block
@@ -239,16 +240,16 @@ RPUSH rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p fixed 3 600
         how: Micros,
         after: &["PTTL rate_limit:{rate_limit:ip}:p", "TYPE rate_limit:{rate_limit:ip}:p", "PTTL rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef"],
         lines: "
-=> rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 1 '' 60001 rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef 1 PX 60000 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 1 '' 60001 rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;f:2:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 1 8999999990000000 60001 rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;f:2:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 0 8999999980000000 60001 rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;f:2:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 9 8999999990000000 60001 rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;b:120000000:9000000000000000:60000000:1' PX 90000 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef bucket 3 60000000 3 2 0 120000000:9000000000000000:60000000 60001 rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;s:6000000:1499999999=2' PX 90000 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef sliding 3 60000000 10 2 1 6000000:1499999999 60001 rate_limit:{rate_limit:}:changes
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;c:2:2:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef calendar 3 '' 2 2 0 4102444800000 60001 rate_limit:{rate_limit:}:changes
-=> rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef calendar 3 '' 2 2 0 4102444800000 60001 rate_limit:{rate_limit:}:changes
-RPUSH rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 1 '' 60001 rate_limit:{rate_limit:}:changes
+=> rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 1 '' 1 rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef 1 PX 60000 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 1 '' 1 rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:2:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 1 9000000000000000/8999999990000000 1 rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:2:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 0 9000000000000000/8999999980000000 1 rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:2:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 9 9000000000000000/8999999990000000 0 rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;b:120000000:9000000000000000:60000000:1:3:3:' PX 90000 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef bucket 3 60000000 3 2 0 9000000000000000/2 1 rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;s:6000000:1499999999=2' PX 90000 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef sliding 3 60000000 10 2 1 9000000000000000/6000000:1499999999 1 rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:2:2:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef calendar 3 '' 2 2 0 9000000000000000/4102444800000 1 rate_limit:{rate_limit:}:changes
+=> rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef calendar 3 '' 2 2 0 9000000000000000/4102444800000 1 rate_limit:{rate_limit:}:changes
+RPUSH rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 1 '' 1 rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2 1 '' x rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p rate_limit:{rate_limit:ip}:p:settled:0123456789abcdef fixed 3 60000000 0 2
 ",

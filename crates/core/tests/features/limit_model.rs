@@ -24,9 +24,11 @@ struct Charged {
     at: i64,
     hits: i64,
     text: String,
-    /// What settles it in the simulation.
-    level: i128,
+    /// Where it was charged.
     edge: i64,
+    generation: u64,
+    /// The lowest level of a bucket since, as far as it was looked at.
+    low: Option<i128>,
     is_settled: bool,
 }
 
@@ -43,6 +45,14 @@ struct History<'a> {
 }
 
 impl History<'_> {
+    /// Lets the time pass in the simulation.
+    fn advance_to(&mut self, now: i64) {
+        self.simulation.now(&self.rules, now);
+        for charge in &mut self.charges {
+            charge.low = Some(charge.low.map_or(self.simulation.level, |low| low.min(self.simulation.level)));
+        }
+    }
+
     fn check(&self, how: How, cost: i64) -> LimitResult {
         let check = Check { policy: "p".into(), id: "id".into(), cost: cost as f64, limit: None };
         self.engine.run(self.limiter.take(&check, how, None)).unwrap()
@@ -69,7 +79,7 @@ impl History<'_> {
         let how = [How::Take, How::Take, How::Reserve, How::Peek, How::Drain][self.dice.below(5)];
         let result = self.check(how, cost);
         let (now, rules) = (result.now_us.unwrap(), self.rules);
-        self.simulation.now(&rules, now);
+        self.advance_to(now);
         let wait = self.simulation.wait(&rules, now, cost);
         let allowed = wait == Some(0);
         let charged = match how {
@@ -85,8 +95,9 @@ impl History<'_> {
                 Algorithm::SlidingWindow(_) => now / width(&rules),
                 _ => self.simulation.edge,
             };
-            let level = self.simulation.level;
-            self.charges.push(Charged { at: now, hits: charged, text, level, edge, is_settled: false });
+            let generation = self.simulation.generation;
+            let charge = Charged { at: now, hits: charged, text, edge, generation, low: None, is_settled: false };
+            self.charges.push(charge);
         }
         self.compare(&result, cost, allowed, wait);
         if charged > 0 && how != How::Drain {
@@ -122,43 +133,42 @@ impl History<'_> {
         let settled = self.engine.run(self.limiter.settle("p", "id", &text, actual as f64, None)).unwrap();
         let result = self.check(How::Peek, 0);
         let (now, rules) = (result.now_us.unwrap(), self.rules);
-        self.simulation.now(&rules, now);
+        self.advance_to(now);
+        let generation = self.simulation.generation;
         let charge = &mut self.charges[at];
+        let counts = charge.generation == generation;
+        assert_eq!(settled, counts && !text.is_empty() && !charge.is_settled, "{}: it is settled once", self.name);
         if settled {
-            assert!(!text.is_empty(), "{}: it has no mark", self.name);
-            let passed = now - charge.at;
-            let is_over = match rules.algorithm {
-                Algorithm::Gcra { .. } => charge.level <= i128::from(passed) * i128::from(rules.scaled(rules.limit).0),
-                _ => passed >= rules.period,
-            };
-            assert!(!charge.is_settled || is_over, "{}: it was settled once", self.name);
             charge.is_settled = true;
             let back = hits - actual;
-            let simulation = &mut self.simulation;
-            match rules.algorithm {
-                Algorithm::Gcra { .. } => {
-                    let (rate, _) = rules.scaled(rules.limit);
-                    let left = charge.level - i128::from(now - charge.at) * i128::from(rate);
-                    let part = left.clamp(0, i128::from(back) * i128::from(rules.period));
-                    // What was left depends on when it was refunded, which only a clock that stands still shows.
-                    if !self.exact && left < i128::from(back) * i128::from(rules.period) {
-                        return self.reset();
-                    }
-                    simulation.level = (simulation.level - part).max(0);
-                }
-                Algorithm::SlidingWindow(_) => {
-                    if let Some((_, count)) = simulation.slices.iter_mut().find(|(slice, _)| *slice == charge.edge) {
-                        *count -= back.min(*count);
-                    }
-                    simulation.now(&rules, now);
-                }
-                _ if simulation.edge == charge.edge => simulation.hits = (simulation.hits - back).max(0),
-                _ => {}
-            }
+            let (edge, low) = (charge.edge, charge.low);
             // What had drained counts for the periods that had it.
             if now - charge.at < rules.period {
                 charge.hits = actual;
             }
+            let simulation = &mut self.simulation;
+            match rules.algorithm {
+                Algorithm::Gcra { .. } => {
+                    let most = simulation.level.min(low.unwrap_or(i128::MAX));
+                    let part = most.min(i128::from(back) * i128::from(rules.period));
+                    // When it was refunded is shown only by a clock that stands still.
+                    if !self.exact && part < i128::from(back) * i128::from(rules.period) {
+                        return self.reset();
+                    }
+                    simulation.level -= part;
+                    for low in self.charges.iter_mut().filter_map(|charge| charge.low.as_mut()) {
+                        *low = (*low - part).max(0);
+                    }
+                }
+                Algorithm::SlidingWindow(_) => {
+                    if let Some((_, count)) = simulation.slices.iter_mut().find(|(slice, _)| *slice == edge) {
+                        *count -= back.min(*count);
+                    }
+                }
+                _ if simulation.edge == edge => simulation.hits = (simulation.hits - back).max(0),
+                _ => {}
+            }
+            self.advance_to(now);
         }
         let wait = self.simulation.wait(&rules, now, 0);
         self.compare(&result, 0, wait == Some(0), wait);
@@ -173,7 +183,7 @@ impl History<'_> {
         self.engine.run(self.limiter.change("p", "id", change, None)).unwrap();
         let result = self.check(How::Peek, 0);
         let (now, rules) = (result.now_us.unwrap(), self.rules);
-        self.simulation.now(&rules, now);
+        self.advance_to(now);
         match change {
             // The time of the block is that of its call, which only a clock that stands still has in common with the next.
             Change::Block(seconds) if self.exact => {
@@ -188,7 +198,7 @@ impl History<'_> {
             _ => {
                 self.simulation = Simulation { at: now, ..Simulation::default() };
                 self.charges.clear();
-                self.simulation.now(&rules, now);
+                self.advance_to(now);
             }
         }
         let wait = self.simulation.wait(&rules, now, 0);

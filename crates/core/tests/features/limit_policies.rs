@@ -261,37 +261,119 @@ fn a_huge_limit_is_exact() {
 }
 
 #[test]
-fn a_policy_may_change_between_two_versions_of_an_application() {
+fn what_was_counted_stays_when_a_policy_changes_even_while_both_versions_run() {
     Engine::each(|engine| {
+        let strict = Algorithm::Gcra { per: 60.0, burst: Some(5.0), strict: true };
         let algorithms = [
             Algorithm::FixedWindow(60.0),
             Algorithm::SlidingWindow(60.0),
-            GCRA,
+            Algorithm::Gcra { per: 60.0, burst: None, strict: false },
+            strict,
             Algorithm::Calendar(Period::Year),
             Algorithm::Calendar(Period::Day),
+            Algorithm::FixedWindow(6.0),
+            Algorithm::SlidingWindow(6.0),
         ];
         for (old, one) in algorithms.iter().enumerate() {
             for (new, other) in algorithms.iter().enumerate().filter(|(new, _)| *new != old) {
                 let id = format!("{old} {new}");
-                let [before, after] = [one, other].map(|algorithm| limiter(vec![policy("p", *algorithm, 5.0)]));
-                engine.run(before.take(&check("p", &id, 5.0), How::Take, None)).unwrap();
-                let first = engine.run(after.take(&check("p", &id, 1.0), How::Take, None)).unwrap();
-                assert_eq!((first.allowed, first.remaining), (true, Some(4)), "{id}: it starts anew");
-                let longest = if new == 3 { 366 } else { 1 } * 86_400_000;
-                assert!(first.reset_after_ms <= longest, "{id}: {}", first.reset_after_ms);
+                let versions = [one, other].map(|algorithm| limiter(vec![policy("p", *algorithm, 5.0)]));
+                let take = |version: usize| {
+                    engine.run(versions[version].take(&check("p", &id, 1.0), How::Take, None)).unwrap()
+                };
+                let allowed = (0..40).filter(|n| take(n % 2).allowed).count();
+                assert_eq!(allowed, 5, "{id}");
+                let longest = if new == 4 { 366 } else { 1 } * 86_400_000;
+                assert!(take(1).reset_after_ms <= longest, "{id}: {}", take(1).reset_after_ms);
             }
         }
-        // What stays is the algorithm.
-        for (old, new) in [(60.0, 6.0), (6.0, 60.0)] {
-            for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow] {
-                let id = format!("{old} {:?}", algorithm(new));
-                let [before, after] = [old, new].map(|per| limiter(vec![policy("p", algorithm(per), 5.0)]));
-                engine.run(before.take(&check("p", &id, 3.0), How::Take, None)).unwrap();
-                let first = engine.run(after.take(&check("p", &id, 1.0), How::Take, None)).unwrap();
-                assert_eq!(first.remaining, Some(1), "{id}: what was counted stays");
-                assert!(first.reset_after_ms <= (new * 1100.0) as i64 + 1, "{id}: {}", first.reset_after_ms);
-            }
+    });
+}
+
+#[test]
+fn a_lower_limit_and_the_end_of_an_override_lock_out_for_a_burst_at_most() {
+    Engine::each(|engine| {
+        let slow = Algorithm::Gcra { per: 300.0, burst: None, strict: false };
+        let (low, high) = (limiter(vec![policy("p", slow, 5.0)]), limiter(vec![policy("p", slow, 1000.0)]));
+        let change = |change| engine.run(low.change("p", "id", change, None)).unwrap();
+        take(engine, &high, "p", 600.0);
+        let refused = take(engine, &low, "p", 1.0);
+        assert!(!refused.allowed && refused.retry_after_ms.unwrap() <= 60_000, "{refused:?}");
+        change(Change::Reset);
+        change(Change::Override { limit: 1000.0, seconds: Some(10.0) });
+        assert!(take(engine, &low, "p", 600.0).allowed);
+        change(Change::Restore);
+        let refused = take(engine, &low, "p", 1.0);
+        assert!(!refused.allowed && refused.retry_after_ms.unwrap() <= 60_000, "{refused:?}");
+        let left = engine.raw(&["PTTL", "rate_limit:{rate_limit:id}:p"]).unwrap().int().unwrap();
+        assert!(left >= refused.retry_after_ms.unwrap() - 1, "it is stored for as long as it counts: {left}");
+        // A refusal by an override lasts no longer than that.
+        change(Change::Reset);
+        change(Change::Override { limit: 0.0, seconds: Some(1.0) });
+        let refused = take(engine, &low, "p", 1.0);
+        assert!(!refused.allowed && refused.retry_after_ms.unwrap() <= 1000, "{refused:?}");
+    });
+}
+
+#[test]
+fn a_turn_that_is_given_back_is_not_given_to_two() {
+    Engine::each(|engine| {
+        let once = Algorithm::Gcra { per: 1.0, burst: None, strict: false };
+        let limiter = limiter(vec![policy("p", once, 1.0)]);
+        let reserve =
+            || engine.run(limiter.take(&check("p", "id", 1.0), How::ReserveWithin(60_000_000), None)).unwrap();
+        let turns: Vec<_> = (0..6).map(|_| reserve()).collect();
+        // The first ones leave; those behind them have their turns.
+        for turn in &turns[1..4] {
+            engine.run(limiter.settle("p", "id", turn.charge.as_ref().unwrap(), 0.0, None)).unwrap();
         }
+        let next = reserve();
+        assert!(next.retry_after_ms > turns[5].retry_after_ms, "{next:?} is behind {:?}", turns[5]);
+        // The last one leaves, and its turn is free.
+        engine.run(limiter.settle("p", "id", next.charge.as_ref().unwrap(), 0.0, None)).unwrap();
+        let again = reserve();
+        assert!(again.retry_after_ms.unwrap().abs_diff(next.retry_after_ms.unwrap()) <= 1000, "{again:?}");
+    });
+}
+
+#[test]
+fn a_refund_gives_back_no_more_than_still_counts() {
+    Engine::each(|engine| {
+        let limiter = limiter(vec![policy("p", Algorithm::Gcra { per: 5.0, burst: None, strict: false }, 5.0)]);
+        let reserve =
+            |cost| engine.run(limiter.take(&check("p", "id", cost), How::Reserve, None)).unwrap().charge.unwrap();
+        let refund = |charge: &str| engine.run(limiter.settle("p", "id", charge, 0.0, None)).unwrap();
+        let (first, second) = (reserve(3.0), reserve(2.0));
+        assert!(refund(&first));
+        engine.pass(Duration::from_secs(2));
+        assert!(take(engine, &limiter, "p", 5.0).allowed);
+        assert!(!refund(&second), "it has drained");
+        assert!(!take(engine, &limiter, "p", 1.0).allowed);
+        engine.pass(Duration::from_secs(10));
+        let old = reserve(5.0);
+        engine.run(limiter.change("p", "id", Change::Reset, None)).unwrap();
+        engine.pass(Duration::from_millis(1));
+        assert!(take(engine, &limiter, "p", 5.0).allowed);
+        assert!(!refund(&old), "it was reset");
+        assert!(!take(engine, &limiter, "p", 1.0).allowed);
+    });
+}
+
+#[test]
+fn a_debt_of_many_bursts_counts() {
+    Engine::each(|engine| {
+        let daily = Algorithm::Gcra { per: 86_400.0, burst: None, strict: false };
+        let limiter = limiter(vec![policy("p", daily, 100_000.0)]);
+        let reserved = engine.run(limiter.take(&check("p", "id", 1.0), How::Reserve, None)).unwrap();
+        engine.run(limiter.settle("p", "id", &reserved.charge.unwrap(), 500_000.0, None)).unwrap();
+        let refused = take(engine, &limiter, "p", 1.0);
+        assert!((345_000_000..346_000_000).contains(&refused.retry_after_ms.unwrap()), "four days: {refused:?}");
+        let big = Check { limit: Some(500_000.0), ..check("p", "other", 100_000.0) };
+        let reserved = engine.run(limiter.take(&big, How::Reserve, None)).unwrap();
+        assert!(engine.run(limiter.settle("p", "other", &reserved.charge.unwrap(), 100.0, None)).unwrap());
+        let peek = Check { cost: 0.0, ..big };
+        let left = engine.run(limiter.take(&peek, How::Peek, None)).unwrap().remaining.unwrap();
+        assert!((499_890..=499_910).contains(&left), "{left}");
     });
 }
 

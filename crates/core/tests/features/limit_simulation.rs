@@ -31,6 +31,8 @@ pub struct Simulation {
     pub slices: Vec<(i64, i64)>,
     pub blocked: i64,
     pub limit: Option<i64>,
+    /// Changes whenever nothing is counted.
+    pub generation: u64,
 }
 
 impl Rules {
@@ -79,6 +81,9 @@ impl Simulation {
                 self.slices.retain(|(own, count)| *own >= slice - SLICES && *count > 0);
                 self.hits = self.slices.iter().map(|(_, count)| count).sum();
             }
+        }
+        if self.level == 0 && self.hits == 0 {
+            self.generation += 1;
         }
     }
 

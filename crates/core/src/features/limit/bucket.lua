@@ -8,20 +8,49 @@ function bucket.wait(state, now, policy, cost)
 end
 
 function bucket.add(state, now, policy, cost)
+  local minima = state.minima
+  while #minima > 0 and minima[#minima][2] >= state.level do
+    minima[#minima] = nil
+  end
+  minima[#minima + 1] = { state.added, state.level }
+  if #minima > MOST_MINIMA then
+    -- The lower level of the two, as if it had been reached later.
+    minima[2][2] = minima[1][2]
+    table.remove(minima, 1)
+  end
   state.level = math.min(state.level + cost * policy.period, 9007199254740991)
-  return string.format('%.0f:%.0f:%.0f', state.level, state.tick, policy.period)
+  state.added = state.added + cost
+  return string.format('%.0f', state.added)
 end
 
 function bucket.left(state, now, policy)
   return math.floor(policy.burst - state.level / policy.period)
 end
 
--- What a charge added drains after what was there before it, so some of it may be left.
+function bucket.used(state, policy)
+  return math.ceil(state.level / policy.period)
+end
+
+-- Without the charge, the level would be lower by its hits, but for what would have drained from an empty bucket since: so by no more
+-- than the lowest level since.
 function bucket.refund(state, now, policy, cost, mark)
-  local level, at, period = string.match(mark, '^(%d+):(%d+):(%d+)$')
-  if not level or tonumber(period) ~= policy.period then
+  local seq = tonumber(mark)
+  if not seq then
     return
   end
-  local left = tonumber(level) - math.max(state.tick - tonumber(at), 0) * policy.limit
-  state.level = math.max(state.level - math.max(math.min(left, cost * policy.period), 0), 0)
+  local part = math.min(cost * policy.period, state.level)
+  for _, low in ipairs(state.minima) do
+    if low[1] >= seq then
+      part = math.min(part, low[2])
+      break
+    end
+  end
+  if state.level > policy.burst * policy.period then
+    -- Others wait for turns that come after it. They keep these, so only what is behind them is given back.
+    part = math.min(part, math.max(cost - (state.added - seq), 0) * policy.period)
+  end
+  state.level = state.level - part
+  for _, low in ipairs(state.minima) do
+    low[2] = math.max(low[2] - part, 0)
+  end
 end

@@ -1,18 +1,18 @@
 -- A quota per hour, day, week, month or year of a calendar. `bounds` has beginnings of such periods in ms, in order, separated by commas.
--- `unit` is the number of the kind of period: with another one, counting starts anew.
+-- `unit` is the number of the kind of period: with another one, the hits count as if they came now.
 -- Stored as `c:unit:hits:end of the period in ms`.
 local calendar = {}
 
 function calendar.open(text, now, policy)
   local unit, hits, ends = string.match(text, '^c:(%d+):(%d+):(%d+)$')
   if unit and tonumber(unit) == policy.unit and now < tonumber(ends) * 1000 then
-    return { hits = tonumber(hits), ends = tonumber(ends) }
+    return { hits = tonumber(hits), ends = tonumber(ends) }, true
   end
   local begins
   for bound in string.gmatch(policy.bounds, '%d+') do
     local at = tonumber(bound)
     if begins and begins * 1000 <= now and now < at * 1000 then
-      return { hits = 0, ends = at }
+      return { hits = 0, ends = at }, text == '' or tonumber(unit or -1) == policy.unit
     end
     begins = at
   end
@@ -34,6 +34,10 @@ end
 
 function calendar.left(state, now, policy)
   return policy.limit - state.hits
+end
+
+function calendar.used(state)
+  return state.hits
 end
 
 function calendar.refund(state, now, policy, cost, mark)

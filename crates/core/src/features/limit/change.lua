@@ -3,7 +3,7 @@
 -- ARGV[1] to ARGV[4] the policy, as in take.lua
 -- ARGV[5] block, unblock, reset, override or restore
 -- ARGV[6] the length of the block or override in µs, 0 for no end
--- ARGV[7] the override, as `hits that it allows:limit:burst`
+-- ARGV[7] the limit of the override
 -- ARGV[8] the channel of what may be allowed again
 -- Returns 1 if there was something to change, 0 if not, or {-1, ms since 1970} if the bounds of the calendar do not include the store's
 -- time.
@@ -25,10 +25,10 @@ elseif what == 'reset' then
   entry.blocked, entry.state = 0, nil
 elseif what == 'override' then
   entry.override_ends = length > 0 and now + length or 0
-  entry.override = string.format('%.0f:', entry.override_ends) .. ARGV[7]
+  entry.override_limit = tonumber(ARGV[7])
 else
-  changed = entry.override ~= '' and 1 or 0
-  entry.override, entry.override_ends = '', 0
+  changed = entry.override_limit >= 0 and 1 or 0
+  entry.override_limit, entry.override_ends = -1, 0
 end
 if changed == 1 then
   save_entry(KEYS[1], now, entry)

@@ -44,7 +44,7 @@ impl Charge {
         let mut parts = text.splitn(4, '.');
         let (number, cost, source, mark) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let is_number = number.len() == 16 && number.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let is_mark = mark.len() <= 64 && mark.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+        let is_mark = mark.len() <= 80 && mark.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'/'));
         let source = match source {
             "s" => Source::Store,
             "l" => Source::Local,
@@ -79,14 +79,21 @@ impl Limiter {
         let (subject, actual) = (self.counted(policy, id, None)?, cost_of(actual)?);
         match Charge::parse(charge) {
             Some(charge) if subject.policy.limit().is_some() => {
-                let call = self.settle_subject(&subject, &charge, actual)?;
+                let call = self.settle_subject(&subject, &charge, actual, true)?;
                 Ok(changing(cache, subject.entry, call))
             }
             _ => Ok(Call::ready(false)),
         }
     }
 
-    pub(super) fn settle_subject(&self, subject: &Subject, charge: &Charge, actual: u64) -> Result<Call<bool>> {
+    /// Settles a charge; `again` notices if that is tried again.
+    pub(super) fn settle_subject(
+        &self,
+        subject: &Subject,
+        charge: &Charge,
+        actual: u64,
+        again: bool,
+    ) -> Result<Call<bool>> {
         let Subject { policy, counter, entry } = subject.clone();
         let settled = keys::settled_charge(&self.prefix, &counter, policy.name(), &charge.number);
         let calendars: Vec<_> = policy.calendar().cloned().into_iter().collect();
@@ -94,16 +101,16 @@ impl Limiter {
             charge.cost.to_string().into(),
             actual.to_string().into(),
             charge.mark.clone().into(),
-            policy.longest_ms().to_string().into(),
+            Bytes::from_static(if again { b"1" } else { b"0" }),
             self.changes_channel(),
         ];
         let build: Build = Arc::new(move || {
             let [algorithm, limit, period, extra] = policy.args();
-            let [cost, actual, mark, longest, channel] = tail.clone();
+            let [cost, actual, mark, again, channel] = tail.clone();
             let (entry, settled) = (entry.clone(), settled.clone());
             Request::script(
                 &SETTLE,
-                [entry, settled, algorithm, limit, period, extra, cost, actual, mark, longest, channel],
+                [entry, settled, algorithm, limit, period, extra, cost, actual, mark, again, channel],
             )
         });
         if charge.source == Source::Local {
@@ -135,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_charge_is_read_as_it_was_written() {
-        for (cost, mark, source) in [(1, "12:34:56", Source::Store), (0, "", Source::Local)] {
+        for (cost, mark, source) in [(1, "12/34:56", Source::Store), (0, "", Source::Local)] {
             let charge = Charge::new(cost, mark, source);
             assert_eq!(Charge::parse(&charge.to_string()), Some(charge));
         }
@@ -152,7 +159,7 @@ mod tests {
         for bad in [
             format!("{number}.1.s.a"),
             format!("{number}.99999999999999999.s.1"),
-            format!("{number}.1.s.{}", "1".repeat(65)),
+            format!("{number}.1.s.{}", "1".repeat(81)),
         ] {
             assert_eq!(Charge::parse(&bad), None, "{bad}");
         }

@@ -6,9 +6,9 @@ function fixed.open(text, now, policy, back)
   local hits, start = string.match(text, '^f:(%d+):(%d+)$')
   start = start and tonumber(start) - back
   if not start or now - start >= policy.period then
-    return { hits = 0, start = now, back = back }
+    return { hits = 0, start = now, back = back }, start ~= nil or text == ''
   end
-  return { hits = tonumber(hits), start = start, back = back }
+  return { hits = tonumber(hits), start = start, back = back }, true
 end
 
 function fixed.wait(state, now, policy, cost)
@@ -25,6 +25,10 @@ end
 
 function fixed.left(state, now, policy)
   return policy.limit - state.hits
+end
+
+function fixed.used(state)
+  return state.hits
 end
 
 function fixed.refund(state, now, policy, cost, mark)

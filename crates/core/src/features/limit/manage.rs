@@ -9,8 +9,9 @@ use cinnabar_port::{
 };
 
 use super::{
-    DenyCache, Limiter, changing,
+    DenyCache, Limiter, MAX_LIMIT, changing,
     charge::settled_by,
+    limit_of,
     subject::{Build, learning},
 };
 use crate::features::ttl;
@@ -51,7 +52,7 @@ impl Limiter {
             Change::Reset => ("reset", 0, Bytes::new()),
             Change::Override { limit, seconds } => {
                 let length = seconds.map_or(Ok(0), |seconds| micros("ttlSeconds", seconds))?;
-                ("override", length, subject.policy.as_override(limit)?)
+                ("override", length, limit_of("limit", 0.0, limit.min(MAX_LIMIT))?.to_string().into())
             }
             Change::Restore => ("restore", 0, Bytes::new()),
         };

@@ -1,35 +1,34 @@
 -- A policy, and what it says about an entry.
 local algorithms = { bucket = bucket, fixed = fixed, sliding = sliding, calendar = calendar }
 
--- A policy is `algorithm, limit, period in µs or bounds, burst, slices or kind of period`, from this argument on.
+-- Sets how many hits a policy allows. The burst of a bucket changes with that. A strict bucket drains so much slower that a period has no
+-- more hits than the limit.
+local function set_limit(policy, limit)
+  if policy.algorithm == bucket then
+    local burst = policy.allows > 0 and math.floor(policy.burst * limit / policy.allows) or limit
+    burst = limit == 0 and 0 or math.max(policy.strict and math.min(burst, limit) or burst, 1)
+    policy.burst, policy.limit = burst, policy.strict and limit > 0 and limit - burst + 1 or limit
+  else
+    policy.limit = limit
+  end
+  policy.allows = limit
+end
+
+-- A policy is `algorithm, limit, period in µs or bounds, extra`, from this argument on. The extra is the burst of a bucket, negative if it
+-- is strict, the number of slices, or the kind of period.
 local function policy_of(args, from)
   local length, extra = args[from + 2], tonumber(args[from + 3])
-  return {
+  local policy = {
     algorithm = algorithms[args[from]],
-    limit = tonumber(args[from + 1]),
+    allows = tonumber(args[from + 1]),
     period = tonumber(length),
+    length = length,
     bounds = length,
-    burst = extra,
+    burst = math.abs(extra),
+    strict = extra < 0,
     slices = extra,
     unit = extra,
   }
-end
-
--- Returns the time in µs until so many hits may be charged; nil if that never happens.
-local function wait_of(entry, now, cost)
-  local wait = entry.policy.algorithm.wait(entry.state, now, entry.policy, cost)
-  return wait and math.max(wait, entry.blocked - now, 0)
-end
-
--- Returns the time in µs after which nothing is left of the entry, except an override.
-local function ends_of(entry, now)
-  local _, ends = entry.policy.algorithm.save(entry.state, now, entry.policy)
-  return math.max(ends, entry.blocked, now)
-end
-
--- Returns what a caller sees: {1 or 0, hits left, µs to wait or -1 for ever, µs until all are left, µs since 1970, the limit if it is
--- overridden or -1}.
-local function view_of(entry, now, allowed, wait)
-  local left = entry.blocked > 0 and 0 or math.max(entry.policy.algorithm.left(entry.state, now, entry.policy), 0)
-  return { allowed and 1 or 0, left, wait or -1, ends_of(entry, now) - now, now, entry.override_limit }
+  set_limit(policy, policy.allows)
+  return policy
 end

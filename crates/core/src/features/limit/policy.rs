@@ -70,7 +70,7 @@ pub struct Policy {
 #[derive(Debug, Clone)]
 enum Kind {
     Window { algorithm: &'static str, period_us: u64 },
-    Bucket { rate: u64, period_us: u64, burst: u64, strict: bool },
+    Bucket { period_us: u64, burst: u64, strict: bool },
     Calendar(Arc<Calendar>),
     Concurrency(Duration),
 }
@@ -97,7 +97,7 @@ impl Policy {
                         "burst of a strict policy must not exceed its limit of {whole}, got {burst}"
                     )));
                 }
-                bucket(whole, burst, strict, period_us(per)?)
+                Kind::Bucket { period_us: period_us(per)?, burst: within(burst, whole, strict), strict }
             }
             Algorithm::Concurrency(lease) => Kind::Concurrency(lease),
             Algorithm::Calendar(period) => {
@@ -127,26 +127,17 @@ impl Policy {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for an invalid limit.
     pub fn with_limit(&self, limit: f64) -> Result<Self> {
-        let limit = if limit == f64::INFINITY { None } else { Some(limit_of("limit", 0.0, limit)?) };
-        let kind = match (&self.kind, limit) {
-            (Kind::Bucket { period_us, burst, strict, .. }, Some(limit)) => {
+        // Also without one, the store has to be asked: the identifier may be blocked.
+        let limit = limit_of("limit", 0.0, limit.min(MAX_LIMIT))?;
+        let kind = match &self.kind {
+            Kind::Bucket { period_us, burst, strict } => {
                 let own = u128::from(self.limit.unwrap_or(limit).max(1));
-                let burst = (u128::from(*burst).max(1) * u128::from(limit) / own).clamp(1, MAX_LIMIT as u128) as u64;
-                bucket(limit, burst, *strict, *period_us)
+                let burst = (u128::from(*burst) * u128::from(limit) / own).clamp(1, MAX_LIMIT as u128) as u64;
+                Kind::Bucket { period_us: *period_us, burst: within(burst, limit, *strict), strict: *strict }
             }
-            (kind, _) => kind.clone(),
+            kind => kind.clone(),
         };
-        Ok(Self { name: self.name.clone(), limit, kind, shadow: self.shadow })
-    }
-
-    /// Returns an override with this limit, as the scripts keep it: hits that it allows, limit, burst.
-    ///
-    /// # Errors
-    /// `E_INVALID_ARGUMENT` for an invalid limit.
-    pub(super) fn as_override(&self, limit: f64) -> Result<Bytes> {
-        let own = self.with_limit(limit.min(MAX_LIMIT))?;
-        let (hits, [_, limit, _, burst]) = (own.limit.unwrap_or(0), own.args());
-        Ok([hits.to_string().as_bytes(), b":", &limit, b":", &burst].concat().into())
+        Ok(Self { name: self.name.clone(), limit: Some(limit), kind, shadow: self.shadow })
     }
 
     /// Returns the length of a lease, if the policy limits what runs at the same time.
@@ -175,8 +166,10 @@ impl Policy {
         match &self.kind {
             // A hit leaves a sliding window up to a slice late.
             Kind::Window { period_us, .. } => (period_us + period_us / SLICES).div_ceil(1000) + 1,
-            Kind::Bucket { rate, period_us, burst, .. } => {
-                let drained = u128::from(*period_us) * u128::from(*burst).max(1) / u128::from((*rate).max(1));
+            Kind::Bucket { period_us, burst, strict } => {
+                let limit = self.limit.unwrap_or(1);
+                let rate = if *strict { limit.saturating_sub(*burst) + 1 } else { limit };
+                let drained = u128::from(*period_us) * u128::from(*burst) / u128::from(rate.max(1));
                 u64::try_from(drained / 1000 + 1).unwrap_or(u64::MAX).min(ttl::MAX_SECONDS as u64 * 1000)
             }
             Kind::Calendar(calendar) => calendar.longest_ms(),
@@ -184,25 +177,25 @@ impl Policy {
         }
     }
 
-    /// Returns the policy as its scripts take it: algorithm, limit, period or bounds, burst or slices.
+    /// Returns the policy as its scripts take it: algorithm, limit, period or bounds, extra.
     pub(super) fn args(&self) -> [Bytes; 4] {
         let limit = self.limit.unwrap_or(0);
-        let (algorithm, limit, period, extra) = match &self.kind {
-            Kind::Window { algorithm, period_us } => (*algorithm, limit, period_us.to_string().into(), SLICES),
-            Kind::Bucket { rate, period_us, burst, .. } => ("bucket", *rate, period_us.to_string().into(), *burst),
-            Kind::Calendar(calendar) => ("calendar", limit, calendar.bounds(), calendar.unit()),
+        let (algorithm, period, extra) = match &self.kind {
+            Kind::Window { algorithm, period_us } => (*algorithm, period_us.to_string().into(), SLICES.to_string()),
+            Kind::Bucket { period_us, burst, strict } => {
+                ("bucket", period_us.to_string().into(), format!("{}{burst}", if *strict { "-" } else { "" }))
+            }
+            Kind::Calendar(calendar) => ("calendar", calendar.bounds(), calendar.unit().to_string()),
             // It has scripts of its own.
-            Kind::Concurrency(_) => ("concurrency", limit, Bytes::new(), 0),
+            Kind::Concurrency(_) => ("concurrency", Bytes::new(), "0".to_owned()),
         };
-        [Bytes::from_static(algorithm.as_bytes()), limit.to_string().into(), period, extra.to_string().into()]
+        [Bytes::from_static(algorithm.as_bytes()), limit.to_string().into(), period, extra.into()]
     }
 }
 
-fn bucket(limit: u64, burst: u64, strict: bool, period_us: u64) -> Kind {
-    let burst = if strict { burst.min(limit) } else { burst };
-    // A period has at most the burst and what drains in it.
-    let rate = if strict { limit.saturating_sub(burst) + u64::from(limit > 0) } else { limit };
-    Kind::Bucket { rate, period_us, burst: if limit == 0 { 0 } else { burst }, strict }
+/// A strict bucket holds no more than its limit. The scripts compute from both how fast it drains.
+fn within(burst: u64, limit: u64, strict: bool) -> u64 {
+    if strict { burst.min(limit).max(1) } else { burst }
 }
 
 fn check_name(name: &str) -> Result<()> {
@@ -266,16 +259,15 @@ mod tests {
     }
 
     #[test]
-    fn a_strict_bucket_drains_as_much_slower_as_its_burst_is_large() {
+    fn a_strict_bucket_holds_no_more_than_its_limit() {
         let gcra = |burst, strict| Algorithm::Gcra { per: 60.0, burst, strict };
         for (limit, burst, strict, expected) in [
             (10.0, None, false, "bucket 10 60000000 10"),
             (10.0, Some(3.0), false, "bucket 10 60000000 3"),
             (10.0, Some(20.0), false, "bucket 10 60000000 20"),
-            (10.0, None, true, "bucket 6 60000000 5"),
-            (10.0, Some(10.0), true, "bucket 1 60000000 10"),
-            (10.0, Some(1.0), true, "bucket 10 60000000 1"),
-            (1.0, None, true, "bucket 1 60000000 1"),
+            (10.0, None, true, "bucket 10 60000000 -5"),
+            (10.0, Some(10.0), true, "bucket 10 60000000 -10"),
+            (1.0, None, true, "bucket 1 60000000 -1"),
             (0.0, None, false, "bucket 0 60000000 0"),
         ] {
             assert_eq!(args(&policy(gcra(burst, strict), limit).unwrap()), expected);
@@ -284,20 +276,13 @@ mod tests {
 
     #[test]
     fn another_limit_scales_the_burst() {
-        let gcra = Algorithm::Gcra { per: 60.0, burst: Some(3.0), strict: false };
-        let policy = policy(gcra, 10.0).unwrap();
-        assert_eq!(args(&policy.with_limit(20.0).unwrap()), "bucket 20 60000000 6");
-        assert_eq!(args(&policy.with_limit(1.0).unwrap()), "bucket 1 60000000 1");
-        let strict = Algorithm::Gcra { per: 60.0, burst: Some(5.0), strict: true };
-        let strict = self::policy(strict, 10.0).unwrap();
-        for limit in 1..50_u64 {
-            let scaled = strict.with_limit(limit as f64).unwrap();
-            let Kind::Bucket { rate, burst, .. } = scaled.kind else { panic!("a bucket") };
-            assert!(rate > 0 && burst > 0 && rate + burst - 1 == limit, "{limit}: {rate} and {burst}");
-        }
-        assert_eq!(args(&policy.with_limit(0.0).unwrap()), "bucket 0 60000000 0");
-        assert_eq!(policy.with_limit(f64::INFINITY).unwrap().limit(), None);
-        assert!(policy.with_limit(1.5).is_err());
+        let gcra = |strict| Algorithm::Gcra { per: 60.0, burst: Some(3.0), strict };
+        let plain = policy(gcra(false), 10.0).unwrap();
+        assert_eq!(args(&plain.with_limit(20.0).unwrap()), "bucket 20 60000000 6");
+        assert_eq!(args(&plain.with_limit(1.0).unwrap()), "bucket 1 60000000 1");
+        assert_eq!(args(&policy(gcra(true), 10.0).unwrap().with_limit(20.0).unwrap()), "bucket 20 60000000 -6");
+        assert_eq!(plain.with_limit(f64::INFINITY).unwrap().limit(), Some(1 << 53));
+        assert!(plain.with_limit(1.5).is_err() && plain.with_limit(-1.0).is_err());
     }
 
     #[test]

@@ -5,24 +5,31 @@
 -- ARGV[5] the hits of the charge
 -- ARGV[6] the hits to replace them
 -- ARGV[7] the mark of the charge
--- ARGV[8] for how long a charge within the limit counts at most, in ms
+-- ARGV[8] 1 if it can be settled again, which has to be noticed
 -- ARGV[9] the channel of what may be allowed again
--- Returns 1, or 0 if the charge was settled before and may still count, or {-1, ms since 1970} if the bounds of the calendar do not include the store's time.
+-- Returns 1, or 0 if the charge was settled before or does not count any more, or {-1, ms since 1970} if the bounds of the calendar do
+-- not include the store's time.
 local now, charged, actual = now_us(), tonumber(ARGV[5]), tonumber(ARGV[6])
 local policy = policy_of(ARGV, 1)
 local entry = open_entry(KEYS[1], now, policy)
 if not entry then
   return { -1, math.floor(now / 1000) }
 end
-local remembered = math.max(tonumber(ARGV[8]), math.ceil((ends_of(entry, now) - now) / 1000))
-if not redis.call('SET', KEYS[2], '1', 'PX', string.format('%.0f', remembered), 'NX') then
+local generation, mark = string.match(ARGV[7], '^(%d+)/(.*)$')
+if actual > charged then
+  policy.algorithm.add(entry.state, now, policy, actual - charged)
+elseif generation and tonumber(generation) == entry.generation then
+  policy.algorithm.refund(entry.state, now, policy, charged - actual, mark)
+else
   return 0
 end
-if actual < charged then
-  policy.algorithm.refund(entry.state, now, policy, charged - actual, ARGV[7])
-  redis.pcall('PUBLISH', ARGV[9], KEYS[1])
-elseif actual > charged then
-  policy.algorithm.add(entry.state, now, policy, actual - charged)
+-- Noticed for as long as anything counts that was charged with it.
+local ms = string.format('%.0f', math.max(math.ceil((ends_of(entry, now) - now) / 1000), 60000))
+if ARGV[8] == '1' and not redis.call('SET', KEYS[2], '1', 'PX', ms, 'NX') then
+  return 0
 end
 save_entry(KEYS[1], now, entry)
+if actual < charged then
+  redis.pcall('PUBLISH', ARGV[9], KEYS[1])
+end
 return 1

@@ -30,6 +30,10 @@ function sliding.left(state, now, policy)
   return policy.limit - state.hits
 end
 
+function sliding.used(state)
+  return state.hits
+end
+
 function sliding.refund(state, now, policy, cost, mark)
   local width, slice = string.match(mark, '^(%d+):(%d+)$')
   for _, own in ipairs(state) do

@@ -29,7 +29,7 @@ function sliding.open(text, now, policy, back)
       end
     end
   end
-  return state
+  return state, stored ~= nil or text == ''
 end
 
 -- The time in µs when a slice has left the window.

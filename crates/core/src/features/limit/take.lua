@@ -3,9 +3,8 @@
 -- ARGV[1] the algorithm: bucket, fixed, sliding or calendar
 -- ARGV[2] the limit
 -- ARGV[3] the period in µs; of a calendar, beginnings of its periods in ms
--- ARGV[4] the burst of a bucket; the number of slices of a sliding window; the number of the kind of period of a calendar
--- ARGV[5] take; reserve, which returns a mark for a refund; peek, which charges nothing; force, which charges in any case; drain, which
---   charges at most what is left
+-- ARGV[4] the burst of a bucket, negative if it is strict; the number of slices of a sliding window; the kind of period of a calendar
+-- ARGV[5] take; reserve, which returns a mark for a refund; peek, which charges nothing; drain, which charges at most what is left
 -- ARGV[6] the number of hits
 -- ARGV[7] how long the caller waits for its turn, in µs: a bucket then charges hits in advance
 -- Returns {1 or 0, hits left, µs to wait or -1 for ever, µs until all are left, µs since 1970, the limit if it is overridden or -1,
@@ -23,8 +22,11 @@ if how == 'drain' then
   cost = math.min(cost, math.max(algorithm.left(entry.state, now, policy), 0))
 end
 local mark
-if cost > 0 and (how == 'force' or how == 'drain' or how ~= 'peek' and allowed) then
-  mark = algorithm.add(entry.state, now, policy, cost)
+if cost > 0 and (how == 'drain' or how ~= 'peek' and allowed) then
+  mark = mark_of(entry, algorithm.add(entry.state, now, policy, cost))
+  save_entry(KEYS[1], now, entry)
+elseif entry.back > 0 and how ~= 'peek' then
+  -- The clock has gone back. Moved times must be stored, or each refusal would move them again.
   save_entry(KEYS[1], now, entry)
 end
 local view = view_of(entry, now, allowed, wait)

@@ -21,7 +21,7 @@ local views = {}
 for index, entry in ipairs(entries) do
   local wait, mark = waits[index], ''
   if all and wait == 0 and entry.cost > 0 then
-    mark = entry.policy.algorithm.add(entry.state, now, entry.policy, entry.cost)
+    mark = mark_of(entry, entry.policy.algorithm.add(entry.state, now, entry.policy, entry.cost))
     save_entry(KEYS[index], now, entry)
   end
   local view = view_of(entry, now, wait == 0, wait >= 0 and wait or nil)

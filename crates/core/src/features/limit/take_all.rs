@@ -109,7 +109,12 @@ impl Limiter {
                     for (&at, result) in group.iter().zip(results.iter().flat_map(|results| &results.each)) {
                         let Item { subject, cost } = &items[at];
                         let Some(mark) = result.charge.as_deref() else { continue };
-                        refunds.push(this.settle_subject(subject, &Charge::new(*cost, mark, Source::Store), 0)?);
+                        refunds.push(this.settle_subject(
+                            subject,
+                            &Charge::new(*cost, mark, Source::Store),
+                            0,
+                            false,
+                        )?);
                     }
                 }
             }
