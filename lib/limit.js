@@ -109,12 +109,14 @@ class RateLimiter extends Limitable {
     const { cost, limit, timeoutMs = DEFAULT_WAIT_MS, signal } = ownOptions(options, WAIT_OPTIONS)
     assertMilliseconds(timeoutMs, 'timeoutMs', 0)
     const limiter = signal === undefined ? this : readCall(this, { signal }, NO_OPTIONS)[0]
-    const native = this.#native
+    const limits = limitsOf(limiter)
+    // A turn is given back whether or not its caller still waits.
+    const native = this.#native.within(withoutSignals(limits))
     return waitForTurn({
       reserve: (ms) => native.take(policy, identifier, cost, limit, HOW.wait, Math.min(ms, LONGEST_WAIT_MS)),
       refund: (charge) => native.settle(policy, identifier, charge, 0),
       timeoutMs,
-      limits: limitsOf(limiter),
+      limits,
       owner: partsOf(this).made.owner,
     })
   }
@@ -143,7 +145,8 @@ class RateLimiter extends Limitable {
 
   async settle(policy, identifier, charge, actual, options) {
     const [limiter] = readCall(this, options, NO_OPTIONS)
-    return limiter.#native.settle(policy, identifier, charge, actual)
+    // There is none if nothing was charged, such as while the store is unavailable.
+    return limiter.#native.settle(policy, identifier, charge === undefined ? '' : charge, actual)
   }
 
   refund(policy, identifier, charge, options) {

@@ -11,7 +11,7 @@ export interface RateLimiterOptions {
    */
   prefix?: string
   /**
-   * What a check does when the server cannot be reached, or has no memory left to count. Default `'allow'`.
+   * What a check does when the server cannot be reached, or has no memory left to count, or this process has too many calls in flight. Default `'allow'`.
    *
    * - `'allow'` allows the request and `'deny'` refuses it, without counting it; the result has `source: 'fallback'`.
    * - `'local'` counts within this process, from zero; the result has `source: 'local'`. Each process then admits as many requests as
@@ -51,8 +51,8 @@ export interface PolicyRateLimiterOptions<
  * | `'concurrency'`    | `limit` operations at the same time: see {@link PolicyRateLimiter.acquire}                                    |
  *
  * The default is `'gcra'`, or `'calendar'` if `per` is a word. Each takes one atomic step and a small entry in the store, by the store's
- * clock. Refused requests are not counted. Changing a policy keeps what was counted, unless its algorithm or the period of
- * its calendar becomes another one.
+ * clock. Refused requests are not counted. Changing a policy keeps what was counted, also while two versions of an application
+ * with different ones run side by side.
  */
 export type RateLimitPolicy = GcraPolicy | WindowPolicy | CalendarPolicy | ConcurrencyPolicy
 
@@ -390,10 +390,10 @@ export interface PolicyRateLimiter<Name extends string> extends Omit<RateLimiter
   checkAll(checks: readonly PolicyCheck<Name>[], options?: CallLimits): Promise<CheckAllResult>
   /**
    * Waits until a request is allowed, for at most `timeoutMs` (30,000; up to a day). Under `'gcra'` it takes a turn at once, so waiting
-   * callers are allowed in order, each with two calls at most; if the turn would come later than `timeoutMs`, it is refused at once. Under the others it is asked again
+   * callers are allowed in order, each with two calls at most; if the turn would come later than `timeoutMs`, it rejects at once. Under the others it is asked again
    * when a request may be allowed. A `signal` that aborts gives the turn back.
    *
-   * @throws {CinnabarError} `E_ABORTED` if `signal` aborts.
+   * @throws {CinnabarError} `E_TIMEOUT` if there is no turn within `timeoutMs`; nothing is counted then. `E_ABORTED` if `signal` aborts.
    */
   wait(
     policy: Name,
@@ -403,10 +403,10 @@ export interface PolicyRateLimiter<Name extends string> extends Omit<RateLimiter
   /** Counts requests without asking: `cost` (1), or as many as are left. Returns what is left. */
   penalize(policy: Name, identifier: string, options?: Omit<CheckOptions, 'refundable'>): Promise<RateLimitResult>
   /**
-   * Takes a charge back. Only what still counts is given back: nothing once its window has ended. Returns `false` if it was refunded or
-   * settled before, or is not a charge.
+   * Takes a charge back. Only what still counts is given back, and no turn that another caller waits for. Returns `false` if it was
+   * refunded or settled before, does not count any more, or is `undefined`, as while the store is unavailable.
    */
-  refund(policy: Name, identifier: string, charge: string, options?: CallLimits): Promise<boolean>
+  refund(policy: Name, identifier: string, charge: string | undefined, options?: CallLimits): Promise<boolean>
   /**
    * Replaces the cost of a charge by the actual one, once it is known, such as the tokens that a language model has used. A lower one is
    * refunded as by `refund`; a higher one is counted even if it exceeds the limit, and delays what follows.
@@ -415,7 +415,13 @@ export interface PolicyRateLimiter<Name extends string> extends Omit<RateLimiter
    * const { allowed, charge } = await limiter.check('tokens', user, { cost: 1000, refundable: true })
    * if (allowed) await limiter.settle('tokens', user, charge, (await complete(prompt)).usage.totalTokens)
    */
-  settle(policy: Name, identifier: string, charge: string, actual: number, options?: CallLimits): Promise<boolean>
+  settle(
+    policy: Name,
+    identifier: string,
+    charge: string | undefined,
+    actual: number,
+    options?: CallLimits,
+  ): Promise<boolean>
   /** Refuses everything of an identifier for so many seconds. What was counted is kept. A shorter block does not shorten a longer one. */
   block(policy: Name, identifier: string, seconds: number, options?: CallLimits): Promise<boolean>
   /** Ends a block; returns whether there was one. */

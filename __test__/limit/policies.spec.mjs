@@ -98,6 +98,7 @@ for (const engine of engines) {
             [true, true],
           ],
         )
+        assert.equal((await limiter.wait('shadow', 'ann')).shadowDenied, true)
       }),
     )
 
@@ -118,6 +119,10 @@ for (const engine of engines) {
         const refused = await limiter.check('gcra', 'ann', { refundable: true })
         assert.equal('charge' in refused, false)
         assert.equal('charge' in (await limiter.check('gcra', 'bob')), false)
+        assert.equal(await limiter.settle('gcra', 'bob', undefined, 1), false)
+        const { charge } = await limiter.check('sliding', 'eve', { refundable: true })
+        assert.equal(await limiter.refund('sliding', 'mallory', charge), false, 'the charge of another')
+        assert.equal(await limiter.refund('fixed', 'eve', charge), false, 'of another policy')
       }),
     )
 
@@ -137,6 +142,8 @@ for (const engine of engines) {
         assert.deepEqual([overridden.limit, overridden.remaining], [10, 9], 'in another process, too')
         await limiter.override('fixed', 'vip', { limit: Infinity })
         assert.equal((await limiter.check('fixed', 'vip', { cost: 1e9 })).remaining, Infinity)
+        await limiter.block('fixed', 'vip', 30)
+        assert.equal((await limiter.check('fixed', 'vip', { limit: Infinity })).allowed, false, 'a block is a block')
         assert.deepEqual([await limiter.restore('fixed', 'ann'), await limiter.restore('fixed', 'ann')], [true, false])
         assert.equal((await limiter.check('fixed', 'ann')).limit, 3)
       }),
@@ -191,9 +198,12 @@ for (const engine of engines) {
           assert.deepEqual(order, ['a', 'b', 'c'])
           assert.ok(results.every(({ allowed, retryAfterMs }) => allowed && retryAfterMs === 0))
           await limiter.penalize('turns', 'x')
-          const late = await limiter.wait('turns', 'x', { timeoutMs: 1 })
-          assert.equal(late.allowed, false)
-          assert.ok(late.retryAfterMs > 1)
+          await refuses(limiter.wait('turns', 'x', { timeoutMs: 1 }), 'E_TIMEOUT', /the next one is in \d+ ms/)
+          await refuses(limiter.wait('turns', 'x', { cost: 2 }), 'E_TIMEOUT', /its cost is above the limit/)
+          const bound = limiter.with({ signal: AbortSignal.timeout(5) })
+          await limiter.penalize('turns', 'x')
+          await refuses(bound.wait('turns', 'x'), 'E_ABORTED')
+          await until('its turn was given back', async () => (await limiter.peek('turns', 'x')).retryAfterMs <= 200)
           await refuses(limiter.wait('turns', 'x', { signal: AbortSignal.abort() }), 'E_ABORTED')
         },
         { policies: { turns: { limit: 5, per: 1, burst: 1 } } },
@@ -207,7 +217,7 @@ for (const engine of engines) {
           const results = await Promise.all(Array.from({ length: 4 }, () => limiter.wait('window', 'x')))
           assert.ok(results.every(({ allowed }) => allowed))
           await limiter.penalize('window', 'x', { cost: 9 })
-          assert.equal((await limiter.wait('window', 'x', { timeoutMs: 0 })).allowed, false)
+          await refuses(limiter.wait('window', 'x', { timeoutMs: 0 }), 'E_TIMEOUT')
         },
         { policies: { window: { algorithm: 'fixed-window', limit: 2, per: 0.2 } } },
       ),
@@ -291,7 +301,15 @@ for (const engine of engines) {
         const make = () => new RateLimiter(service, { policies: { login: policy } })
         assert.throws(make, { code: 'E_INVALID_ARGUMENT', message: /policies\.login/ }, JSON.stringify(policy))
       }
-      for (const policies of [null, 5, 'x', [], { 'a b': { limit: 1, per: 1 } }, { '': { limit: 1, per: 1 } }]) {
+      for (const policies of [
+        null,
+        5,
+        'x',
+        [],
+        new Map([['p', { limit: 1, per: 1 }]]),
+        { 'a b': { limit: 1, per: 1 } },
+        { '': { limit: 1, per: 1 } },
+      ]) {
         assert.throws(() => new RateLimiter(service, { policies }), { code: 'E_INVALID_ARGUMENT' })
       }
       assert.ok(new RateLimiter(service, { policies: {} }))

@@ -2,7 +2,7 @@
 
 const { argumentError } = require('../error.js')
 const names = require('../option-names.js')
-const { describe, ownOptions } = require('../options.js')
+const { describe, isArray, ownOptions } = require('../options.js')
 
 const OPTIONS = Object.keys(names.policy)
 
@@ -11,9 +11,14 @@ const PERIODS = { __proto__: null, hour: 3600, day: 86_400, week: 604_800 }
 /** The policies of a limiter for the native side: names and policies in turn. Each option is read once. */
 function readPolicies(policies) {
   if (policies === undefined) return undefined
-  const isTable = typeof policies === 'object' && policies !== null && !Array.isArray(policies)
+  const isTable = typeof policies === 'object' && policies !== null && !isArray(policies) && !isEmptyInstance(policies)
   if (!isTable) throw argumentError(`policies must be an object of policies by name, got ${describe(policies)}`)
   return Object.keys(policies).flatMap((name) => [name, readPolicy(policies[name], name)])
+}
+
+// Such as a Map, whose entries are not properties.
+function isEmptyInstance(object) {
+  return Object.keys(object).length === 0 && ![Object.prototype, null].includes(Object.getPrototypeOf(object))
 }
 
 function readPolicy(policy, name) {

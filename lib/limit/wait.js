@@ -1,7 +1,8 @@
 'use strict'
 
-const { throwIfAborted, whenAborted } = require('../call-limits.js')
+const { undoIfAborted, whenAborted } = require('../call-limits.js')
 const { later, now } = require('../clock.js')
+const { CinnabarError } = require('../error.js')
 const { keepAlive } = require('../keep-alive.js')
 
 /**
@@ -11,22 +12,29 @@ const { keepAlive } = require('../keep-alive.js')
  */
 async function waitForTurn({ reserve, refund, timeoutMs, limits, owner }) {
   const until = now() + timeoutMs
+  const giveBack = ({ allowed, charge }) => allowed && charge && refund(charge)
   for (;;) {
-    throwIfAborted(limits)
     const left = Math.max(0, Math.floor(until - now()))
-    const result = await reserve(left)
-    const { allowed, retryAfterMs, charge } = result
-    if (allowed && retryAfterMs === 0) return result
-    // It might be refused again if others are asking, but never too late.
-    if (!allowed && !(retryAfterMs <= until - now())) return result
+    const result = await undoIfAborted(limits, () => reserve(left), giveBack)
+    const { allowed, shadowDenied, retryAfterMs } = result
+    if (allowed && (shadowDenied || retryAfterMs === 0)) return { ...result, retryAfterMs: 0 }
+    if (!allowed && !(retryAfterMs <= until - now())) throw noTurn(timeoutMs, retryAfterMs)
     try {
       await sleep(retryAfterMs, limits, owner)
     } catch (error) {
-      if (allowed && charge) refund(charge).catch(() => {})
+      Promise.resolve(giveBack(result)).catch(() => {})
       throw error
     }
     if (allowed) return { ...result, retryAfterMs: 0 }
   }
+}
+
+function noTurn(timeoutMs, retryAfterMs) {
+  const next = Number.isFinite(retryAfterMs) ? `the next one is in ${retryAfterMs} ms` : 'its cost is above the limit'
+  return new CinnabarError(`no turn within timeoutMs (${timeoutMs} ms): ${next}; nothing was counted`, {
+    code: 'E_TIMEOUT',
+    retryable: Number.isFinite(retryAfterMs),
+  })
 }
 
 function sleep(ms, { signals }, owner) {

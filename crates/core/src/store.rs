@@ -114,7 +114,7 @@ impl Store {
             let target = self.status().servers.first().map(|server| server.target.clone()).unwrap_or_default();
             let text = format!(
                 "{target} does not let this user {}: workers poll for jobs once a second, and notifications are delayed; allow the \
-                 channels, for example with &queue:*, &room:* and &session:*",
+                 channels, for example with &queue:*, &room:*, &session:* and &rate_limit:*",
                 what.verb()
             );
             self.events.emit(&Event::new(EventKind::Muted, target, text));

@@ -12,6 +12,8 @@ use cinnabar_port::{
     random,
 };
 
+use ring::digest::{SHA256, digest};
+
 use super::{
     DenyCache, Limiter, Source, changing,
     policy::cost_of,
@@ -22,27 +24,35 @@ use crate::keys;
 
 policy_script!(SETTLE = "limit/settle.lua", keys: 2, args: 9);
 
-/// A charge, as callers keep it: `number.hits.counter.mark`.
+/// A charge, as callers keep it: `number.hits.counter.whose.mark`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
     /// A random number, by which it is settled only once.
     number: String,
     cost: u64,
     source: Source,
+    /// The beginning of the hash of the entry that was charged.
+    of: String,
     /// Where it was charged, for the script.
     mark: String,
 }
 
 impl Charge {
-    pub(super) fn new(cost: u64, mark: &str, source: Source) -> Self {
+    pub(super) fn new(cost: u64, mark: &str, source: Source, entry: &Bytes) -> Self {
         // Without a random number, it cannot be settled.
-        Self { number: random::hex::<8>().unwrap_or_default(), cost, source, mark: mark.to_owned() }
+        Self { number: random::hex::<8>().unwrap_or_default(), cost, source, of: hash_of(entry), mark: mark.to_owned() }
+    }
+
+    /// Whether it was charged to this entry.
+    fn is_of(&self, entry: &Bytes) -> bool {
+        self.of == hash_of(entry)
     }
 
     /// Reads a charge. It may come from elsewhere, so any text is acceptable; `None` if it is not a charge.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(4, '.');
-        let (number, cost, source, mark) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let mut parts = text.splitn(5, '.');
+        let [number, cost, source, of, mark] =
+            [parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?];
         let is_number = number.len() == 16 && number.bytes().all(|byte| byte.is_ascii_hexdigit());
         let is_mark = mark.len() <= 80 && mark.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'/'));
         let source = match source {
@@ -50,16 +60,27 @@ impl Charge {
             "l" => Source::Local,
             _ => return None,
         };
-        let cost = cost.parse().ok().filter(|cost| cost_of(*cost as f64).is_ok())?;
-        (is_number && is_mark).then(|| Self { number: number.to_owned(), cost, source, mark: mark.to_owned() })
+        let cost = cost.parse().ok().filter(|cost| cost_of("cost", *cost as f64).is_ok())?;
+        (is_number && is_mark).then(|| Self {
+            number: number.to_owned(),
+            cost,
+            source,
+            of: of.to_owned(),
+            mark: mark.to_owned(),
+        })
     }
 }
 
 impl Display for Charge {
     fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
         let source = if self.source == Source::Local { 'l' } else { 's' };
-        write!(to, "{}.{}.{source}.{}", self.number, self.cost, self.mark)
+        write!(to, "{}.{}.{source}.{}.{}", self.number, self.cost, self.of, self.mark)
     }
+}
+
+fn hash_of(entry: &Bytes) -> String {
+    let hash = digest(&SHA256, entry);
+    random::to_hex(hash.as_ref().get(..4).unwrap_or_default())
 }
 
 impl Limiter {
@@ -76,9 +97,9 @@ impl Limiter {
         actual: f64,
         cache: Option<&Arc<DenyCache>>,
     ) -> Result<Call<bool>> {
-        let (subject, actual) = (self.counted(policy, id, None)?, cost_of(actual)?);
+        let (subject, actual) = (self.counted(policy, id, None)?, cost_of("actual", actual)?);
         match Charge::parse(charge) {
-            Some(charge) if subject.policy.limit().is_some() => {
+            Some(charge) if subject.policy.limit().is_some() && charge.is_of(&subject.entry) => {
                 let call = self.settle_subject(&subject, &charge, actual, true)?;
                 Ok(changing(cache, subject.entry, call))
             }
@@ -143,7 +164,9 @@ mod tests {
     #[test]
     fn a_charge_is_read_as_it_was_written() {
         for (cost, mark, source) in [(1, "12/34:56", Source::Store), (0, "", Source::Local)] {
-            let charge = Charge::new(cost, mark, source);
+            let entry = Bytes::from_static(b"entry");
+            let charge = Charge::new(cost, mark, source, &entry);
+            assert!(charge.is_of(&entry) && !charge.is_of(&Bytes::from_static(b"other")));
             assert_eq!(Charge::parse(&charge.to_string()), Some(charge));
         }
     }
@@ -151,18 +174,23 @@ mod tests {
     #[test]
     fn other_texts_are_no_charges() {
         let number = "0123456789abcdef";
-        for text in
-            ["", "...", "a.b.c.d", &format!("{number}.1.s"), &format!("{number}.-1.s.1"), &format!("{number}.1.x.1")]
-        {
+        for text in [
+            "",
+            "...",
+            "a.b.c.d.e",
+            &format!("{number}.1.s"),
+            &format!("{number}.-1.s.0.1"),
+            &format!("{number}.1.x.0.1"),
+        ] {
             assert_eq!(Charge::parse(text), None, "{text}");
         }
         for bad in [
-            format!("{number}.1.s.a"),
-            format!("{number}.99999999999999999.s.1"),
-            format!("{number}.1.s.{}", "1".repeat(81)),
+            format!("{number}.1.s.0.a"),
+            format!("{number}.99999999999999999.s.0.1"),
+            format!("{number}.1.s.0.{}", "1".repeat(81)),
         ] {
             assert_eq!(Charge::parse(&bad), None, "{bad}");
         }
-        assert!(Charge::parse(&format!("{number}.1.s.1")).is_some());
+        assert!(Charge::parse(&format!("{number}.1.s.0.1")).is_some());
     }
 }

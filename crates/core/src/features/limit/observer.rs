@@ -21,6 +21,8 @@ const MAX_CHARACTERS: usize = 64;
 /// How many bursts of refusals are reported per `PERIOD`: a flood may come from any number of addresses.
 const MAX_REPORTS: u32 = 10;
 const PERIOD: Duration = Duration::from_secs(10);
+/// How long the store has counted everything before that is reported: one of several servers may be down.
+const CALM_MS: u64 = 1000;
 
 /// Counts of a limiter, since it was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,6 +72,8 @@ pub struct Observer {
     cached: AtomicU64,
     uncounted: AtomicU64,
     is_fallback: AtomicBool,
+    /// When the store last did not count, in milliseconds of the steady clock.
+    last_fallback: AtomicU64,
     refusals: Mutex<Refusals>,
 }
 
@@ -99,12 +103,16 @@ impl Observer {
             Source::Cache => drop(self.cached.fetch_add(1, Ordering::Relaxed)),
             Source::Local | Source::Fallback => {
                 self.uncounted.fetch_add(1, Ordering::Relaxed);
+                self.last_fallback.store(now.steady.as_millis() as u64, Ordering::Relaxed);
                 if !self.is_fallback.swap(true, Ordering::Relaxed) {
                     return Some(Notice::Fallback(result.source));
                 }
             }
             Source::Store => {
-                if self.is_fallback.load(Ordering::Relaxed) && self.is_fallback.swap(false, Ordering::Relaxed) {
+                if self.is_fallback.load(Ordering::Relaxed)
+                    && now.steady.as_millis() as u64 >= self.last_fallback.load(Ordering::Relaxed) + CALM_MS
+                    && self.is_fallback.swap(false, Ordering::Relaxed)
+                {
                     return Some(Notice::Restored);
                 }
             }
@@ -250,14 +258,17 @@ mod tests {
     #[test]
     fn a_fallback_is_reported_once_per_outage() {
         let observer = Observer::default();
-        let observe = |source| observer.observe("p", "a", &result(true, source), moment(0));
-        assert_eq!(observe(Source::Store), None);
-        assert_eq!(observe(Source::Local), Some(Notice::Fallback(Source::Local)));
-        assert_eq!(observe(Source::Fallback), None);
-        assert_eq!(observe(Source::Store), Some(Notice::Restored));
-        assert_eq!(observe(Source::Store), None);
-        assert_eq!(observe(Source::Fallback), Some(Notice::Fallback(Source::Fallback)));
-        assert_eq!(observer.counts().uncounted, 3);
+        let observe = |source, at| observer.observe("p", "a", &result(true, source), moment(at));
+        assert_eq!(observe(Source::Store, 0), None);
+        assert_eq!(observe(Source::Local, 0), Some(Notice::Fallback(Source::Local)));
+        for _ in 0..100 {
+            assert_eq!(observe(Source::Store, 0), None, "one of several servers is there");
+            assert_eq!(observe(Source::Fallback, 0), None);
+        }
+        assert_eq!(observe(Source::Store, 1), Some(Notice::Restored));
+        assert_eq!(observe(Source::Store, 1), None);
+        assert_eq!(observe(Source::Fallback, 2), Some(Notice::Fallback(Source::Fallback)));
+        assert_eq!(observer.counts().uncounted, 102);
         let refused = observer.observe("p", "a", &result(false, Source::Fallback), moment(0));
         assert_eq!((refused, observer.offenders(1).len()), (None, 0), "it is not the client's fault");
     }

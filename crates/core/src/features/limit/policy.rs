@@ -211,12 +211,12 @@ fn check_name(name: &str) -> Result<()> {
 /// Checks a number of hits.
 ///
 /// # Errors
-/// `E_INVALID_ARGUMENT` unless it is a whole number from 0 to 2^53 - 1.
-pub fn cost_of(cost: f64) -> Result<u64> {
+/// `E_INVALID_ARGUMENT`, naming `what`, unless it is a whole number from 0 to 2^53 - 1.
+pub fn cost_of(what: &str, cost: f64) -> Result<u64> {
     if cost.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&cost) {
         return Ok(cost as u64);
     }
-    Err(Error::argument(format!("cost must be a whole number from 0 to 2^53 - 1, got {}", to_js_string(cost))))
+    Err(Error::argument(format!("{what} must be a whole number from 0 to 2^53 - 1, got {}", to_js_string(cost))))
 }
 
 #[cfg(test)]
@@ -287,10 +287,10 @@ mod tests {
 
     #[test]
     fn a_cost_is_a_whole_number() {
-        assert_eq!(cost_of(0.0).unwrap(), 0);
-        assert_eq!(cost_of(2f64.powi(53) - 1.0).unwrap(), (1 << 53) - 1);
+        assert_eq!(cost_of("cost", 0.0).unwrap(), 0);
+        assert_eq!(cost_of("cost", 2f64.powi(53) - 1.0).unwrap(), (1 << 53) - 1);
         for cost in [-1.0, 0.5, f64::NAN, f64::INFINITY, 2f64.powi(53)] {
-            assert!(cost_of(cost).is_err(), "{cost}");
+            assert!(cost_of("cost", cost).is_err(), "{cost}");
         }
     }
 }

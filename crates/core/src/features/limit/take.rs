@@ -60,7 +60,7 @@ impl Limiter {
     /// `E_INVALID_ARGUMENT` for an unknown policy, or an invalid cost or limit.
     pub fn take(&self, check: &Check, how: How, denials: Option<Denials>) -> Result<Call<LimitResult>> {
         let subject = self.counted(&check.policy, &check.id, check.limit)?;
-        let (policy, cost) = (subject.policy, cost_of(check.cost)?);
+        let (policy, cost) = (subject.policy, cost_of("cost", check.cost)?);
         let Some(limit) = policy.limit() else { return Ok(Call::ready(LimitResult::unlimited())) };
         let ahead = match how {
             How::ReserveWithin(ahead) if policy.can_wait() => ahead,
@@ -94,8 +94,9 @@ impl Limiter {
             }
             OnUnavailable::Throw => call,
         };
+        let charged = key.clone();
         let call = call.map(move |result| LimitResult {
-            charge: result.charge.map(|mark| Charge::new(cost, &mark, result.source).to_string()),
+            charge: result.charge.map(|mark| Charge::new(cost, &mark, result.source, &charged).to_string()),
             ..result
         });
         Ok(match denials.filter(|_| matches!(how, How::Take | How::Reserve) && !is_shadow) {

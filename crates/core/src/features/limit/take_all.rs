@@ -45,7 +45,7 @@ impl Limiter {
             if items.iter().any(|item| item.subject.entry == subject.entry) {
                 return Err(Error::argument("checkAll takes each policy of an identifier once: add up their costs"));
             }
-            items.push(Item { subject, cost: cost_of(check.cost)? });
+            items.push(Item { subject, cost: cost_of("cost", check.cost)? });
         }
         let limits: Vec<_> = items.iter().map(|item| item.subject.policy.limit()).collect();
         items.retain(|item| item.subject.policy.limit().is_some());
@@ -111,7 +111,7 @@ impl Limiter {
                         let Some(mark) = result.charge.as_deref() else { continue };
                         refunds.push(this.settle_subject(
                             subject,
-                            &Charge::new(*cost, mark, Source::Store),
+                            &Charge::new(*cost, mark, Source::Store, &subject.entry),
                             0,
                             false,
                         )?);
