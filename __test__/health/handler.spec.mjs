@@ -112,16 +112,13 @@ describe('the health handler', () => {
     const service = await redis.makeService()
     await service.connect()
     const handlers = [healthHandler({ service }), healthHandler({ service, detail: false, maxAgeMs: 60_000 })]
-    const before = await pings(redis.server)
     const responses = await Promise.all(Array.from({ length: 500 }, (_, i) => ask(handlers[i % 2])))
     assert.ok(responses.every(({ status }) => status === 200))
     // What comes after is served from the same report.
-    const [first, again] = [
-      await responses[0].json(),
-      await (await ask(healthHandler({ service, maxAgeMs: 60_000 }))).json(),
-    ]
-    assert.equal(again.timestamp, first.timestamp)
-    assert.equal((await pings(redis.server)) - before, 1)
+    responses.push(await ask(healthHandler({ service, maxAgeMs: 60_000 })))
+    const reports = await Promise.all(responses.map((response) => response.json()))
+    // Not by counting PINGs: on a slow machine the driver sends some of its own.
+    assert.equal(new Set(reports.map(({ timestamp }) => timestamp).filter(Boolean)).size, 1)
     await service.disconnect()
   })
 
