@@ -181,6 +181,8 @@ export declare class Lock {
   acquire(resource: unknown, ttl: unknown, strict?: boolean | undefined | null): RawValue
   /** Releases the lock; false if it is no longer held with this token. `strict` as with `acquire`. */
   release(resource: unknown, token: unknown, strict?: boolean | undefined | null): RawValue
+  /** What the store knows of the lock: `{ held, ttlMs, fence, waiting }`. */
+  info(resource: unknown): RawValue
   /** Returns a lock that may be acquired for `ttl` seconds, and is renewed for `max_hold` seconds at most. */
   handle(resource: unknown, ttl: unknown, maxHold: unknown): LockHandle
   /** Makes `disconnect()` wait until the caller has released its lock. */

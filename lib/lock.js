@@ -41,6 +41,10 @@ class DistributedLock extends Limitable {
     return this.#acquire(resource, ttlSeconds, false)
   }
 
+  info(resource) {
+    return this.#native.info(resource)
+  }
+
   releaseLock(resource, token) {
     const lease = leaseOf(token)
     // Under `withLock` it is strict: a store that could not be reached must not look like a lost lock.

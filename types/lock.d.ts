@@ -88,6 +88,18 @@ export interface Lock {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** What the store knows of a lock. */
+export interface LockInfo {
+  /** Whether a holder has it. */
+  held: boolean
+  /** Its remaining ttl in milliseconds, `0` if it is free; `null` if another program set it without a ttl. */
+  ttlMs: number | null
+  /** The last fencing token of the resource; `null` if none is remembered. `acquireLock` makes none. */
+  fence: number | null
+  /** How many processes wait for it. */
+  waiting: number
+}
+
 /** The second argument that `withLock` passes to its operation. */
 export type LockContext = Lock
 
@@ -127,7 +139,7 @@ export interface DistributedLock {
    * @example
    * const lock = await DistributedLock.acquire('invoice:7', { ttlSeconds: 10 })
    * try {
-   *   await db.query('UPDATE invoices SET total = $1, fence = $2 WHERE id = 7 AND fence < $2', [total, lock.fence])
+   *   await db.query('UPDATE invoices SET total = $1, fence = $2 WHERE id = 7 AND fence <= $2', [total, lock.fence])
    * } finally {
    *   await lock.release()
    * }
@@ -139,6 +151,8 @@ export interface DistributedLock {
    * it as soon as the store is reachable, and in any case it is free again after `ttlSeconds`.
    */
   acquireLock(resource: string, ttlSeconds?: number): Promise<string | null>
+  /** Describes a lock, held by anyone, for a person or a dashboard to read: it may have changed by then. Rejects without a server. */
+  info(resource: string): Promise<LockInfo>
   /** Releases the lock if this token still holds it, otherwise returns `false`. A server that restarted without its data has lost the lock. */
   releaseLock(resource: string, token: string): Promise<boolean>
   /** Sets the remaining ttl of the lock to `ttlSeconds` (30) if this token still holds it, otherwise returns `false`. */

@@ -330,6 +330,7 @@ const CALLS = {
     anything,
     anything,
   ],
+  info: [(s, a) => s.locks.info(a), anything],
   acquireLock: [(s, a, b) => s.locks.acquireLock(a, b), anything, anything],
   releaseLock: [(s, a, b) => s.locks.releaseLock(a, b), anything, anything],
   extendLock: [(s, a, b, c) => s.locks.extendLock(a, b, c), anything, anything, anything],

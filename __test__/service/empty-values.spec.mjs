@@ -210,6 +210,7 @@ const EMPTY = {
   },
   locks: {
     acquire: [['r'], REJECTS],
+    info: [['r'], REJECTS],
     acquireLock: [['r'], null],
     releaseLock: [['r', 'token'], false],
     extendLock: [['r', 'token'], false],

@@ -196,6 +196,7 @@ async function locks({ locks }) {
   assert.equal(await locks.withLock('it', () => 42), 42)
   const lock = await locks.acquire('it', { ttlSeconds: 5 })
   assert.equal(await lock.extend(10), true)
+  assert.equal((await locks.info('it')).held, true)
   const waiting = locks.acquire('it', { wait: {} })
   await refuses(locks.acquire('it', { wait: { timeoutMs: 100 } }), 'E_LOCK_HELD')
   assert.equal(await lock.release(), 'released')

@@ -7,6 +7,7 @@ import {
   CinnabarError,
   DistributedLock,
   type Lock,
+  type LockInfo,
   type ReleaseOutcome,
   JobQueue,
   RateLimiter,
@@ -567,7 +568,8 @@ export async function locks(): Promise<void> {
     const isHeld: boolean = lock.held && !lock.signal.aborted && (await lock.extend(5))
     const released: ReleaseOutcome = await lock.release()
     const skipped: number | undefined = await locks.withLock('resource', () => fence, 30, { skipIfHeld: true })
-    void [lock.resource, lock.token, isHeld, released, skipped]
+    const { held, ttlMs, waiting }: LockInfo = await locks.info('resource')
+    void [held, ttlMs, waiting, lock.resource, lock.token, isHeld, released, skipped]
     const outcome = await locks.withLock('resource', async (token) => token.length, 30)
     await locks.withLock('resource', async (_token, { signal }) => {
       same<AbortSignal, typeof signal>(true)

@@ -87,6 +87,17 @@ impl Lock {
         })
     }
 
+    /// What the store knows of the lock: `{ held, ttlMs, fence, waiting }`.
+    #[napi]
+    pub fn info(&self, env: Env, resource: Unknown) -> RawValue {
+        self.core.submit_output(env, Operation { name: "DESCRIBE LOCK", empty: None }, |js| {
+            match lookup_text(js, resource, "resource")? {
+                Some(resource) => Ok(self.locks.info(&resource)?.map(described)),
+                None => Ok(Call::ready(described(lock::Info { left_ms: Some(0), ..lock::Info::default() }))),
+            }
+        })
+    }
+
     /// Returns a lock that may be acquired for `ttl` seconds, and is renewed for `max_hold` seconds at most.
     #[napi]
     pub fn handle(&self, env: Env, resource: Unknown, ttl: Unknown, max_hold: Unknown) -> napi::Result<LockHandle> {
@@ -123,6 +134,16 @@ impl Lock {
         let operation = self.core.operation(name, empty);
         if strict == Some(true) { operation.rejecting() } else { operation }
     }
+}
+
+fn described(info: lock::Info) -> Output {
+    let number = |number: u64| Output::Number(number as f64);
+    Output::Object(vec![
+        ("held".into(), Output::Bool(info.is_locked)),
+        ("ttlMs".into(), info.left_ms.map_or(Output::Null, number)),
+        ("fence".into(), if info.fence == 0 { Output::Null } else { number(info.fence) }),
+        ("waiting".into(), number(info.waiting)),
+    ])
 }
 
 /// Returns a resource or token from client input; `None` if it cannot be one.

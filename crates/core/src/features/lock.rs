@@ -16,6 +16,7 @@ script!(RELEASE = "lock/release.lua", keys: 2, args: 2);
 script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
 script!(ACQUIRE = "lock/acquire.lua", keys: 2, args: 3, with: ["clock.lua", "lock/take.lua"]);
 script!(WAIT = "lock/wait.lua", keys: 3, args: 4, with: ["clock.lua", "lock/take.lua"]);
+script!(INFO = "lock/info.lua", keys: 3, args: 0, with: ["clock.lua"]);
 
 /// How long the fencing token of a resource is remembered. After that, the store's clock alone makes the next one higher.
 const FENCE_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -30,6 +31,19 @@ pub enum Attempt {
     Acquired(u64),
     /// Another caller holds it, and it expires after this time unless it is renewed.
     Held(Duration),
+}
+
+/// What the store knows of a lock.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Info {
+    /// Whether a caller holds it.
+    pub is_locked: bool,
+    /// The remaining ttl; `None` if it has none.
+    pub left_ms: Option<u64>,
+    /// The last fencing token; 0 if there is none.
+    pub fence: u64,
+    /// How many processes wait for it.
+    pub waiting: u64,
 }
 
 /// Options of locks.
@@ -122,6 +136,20 @@ impl Locks {
                 left @ ..=0 => Attempt::Held(Duration::from_millis(left.unsigned_abs())),
                 fence => Attempt::Acquired(fence.unsigned_abs()),
             })
+        }))
+    }
+
+    /// Describes the lock.
+    pub fn info(&self, resource: &str) -> Result<Call<Info>> {
+        let key = keys::lock(&self.prefix, resource)?;
+        let args = [key.clone(), keys::lock_fence(&self.prefix, &key), keys::lock_waiting(&self.prefix, &key)];
+        Ok(Call::new(Request::script(&INFO, args).reads(), |reply| {
+            let mut items = reply.array()?.into_iter();
+            let mut next = || items.next().unwrap_or(Reply::Nil).int();
+            let left = next()?;
+            let left_ms = if left == -2 { Some(0) } else { u64::try_from(left).ok() };
+            let (fence, waiting) = (next()?.unsigned_abs(), next()?.unsigned_abs());
+            Ok(Info { is_locked: left != -2, left_ms, fence, waiting })
         }))
     }
 

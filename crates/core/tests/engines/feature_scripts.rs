@@ -7,6 +7,7 @@ script!(RELEASE = "lock/release.lua", keys: 2, args: 2);
 script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
 script!(ACQUIRE = "lock/acquire.lua", keys: 2, args: 3, with: ["clock.lua", "lock/take.lua"]);
 script!(WAIT = "lock/wait.lua", keys: 3, args: 4, with: ["clock.lua", "lock/take.lua"]);
+script!(INFO = "lock/info.lua", keys: 3, args: 0, with: ["clock.lua"]);
 script!(ENSURE_EPOCH = "cache/ensure_epoch.lua", keys: 1, args: 2);
 script!(OPEN_LEASE = "cache/open_lease.lua", keys: 1, args: 2);
 script!(FILL = "cache/fill.lua", keys: 2, args: 3);
@@ -140,6 +141,20 @@ SET lock:a token PX 60000 | SET lock:{lock:a}:fence 8000000000000000 => lock:a l
 SET lock:{lock:a}:waiting text | SET lock:a another PX 60000 => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting token 30000 604800000 30000
 RPUSH lock:a token => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting token 30000 604800000 30000
 SET lock:a another PX 60000 => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting token 30000 604800000 x
+",
+    },
+    Cases {
+        script: &INFO,
+        how: Loosely,
+        after: &["PTTL lock:a"],
+        lines: "
+=> lock:a lock:{lock:a}:fence lock:{lock:a}:waiting
+SET lock:a token PX 60000 => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting
+SET lock:a token => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting
+SET lock:{lock:a}:fence 8000000000000000 => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting
+ZADD lock:{lock:a}:waiting 1 dead 9000000000000 other => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting
+RPUSH lock:{lock:a}:fence 1 => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting
+SET lock:{lock:a}:waiting 1 => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting
 ",
     },
     Cases {

@@ -1,0 +1,72 @@
+// The fencing token of a lock guards a row of a real PostgreSQL: a holder that was suspended, and does not know yet that another has the
+// lock, cannot write.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import pg from 'pg'
+
+import { root, until } from '../helpers.mjs'
+import { engines, startPostgres } from '../support/engines.mjs'
+
+const [, redis] = engines
+
+// As in the README.
+const WRITE = 'UPDATE invoices SET total = $1, fence = $2 WHERE id = 7 AND fence <= $2'
+
+/** A process that acquires the lock, and writes although it has been suspended since. */
+const CARELESS = `
+  import pg from 'pg'
+  import { redisService, DistributedLock } from 'cinnabar'
+  const db = new pg.Client(JSON.parse(process.env.POSTGRES))
+  await db.connect()
+  const lock = await DistributedLock.acquire('invoice:7', { ttlSeconds: 1 })
+  const first = await db.query(process.env.WRITE, [1, lock.fence])
+  console.log(first.rowCount)
+  let last = Date.now()
+  while (Date.now() - last < 1000) {
+    last = Date.now()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  const second = await db.query(process.env.WRITE, [2, lock.fence])
+  console.log(second.rowCount)
+  await lock.release()
+  await db.end()
+  await redisService.disconnect()`
+
+test('a holder that was suspended does not write over the next one', async () => {
+  const postgres = await startPostgres()
+  const db = new pg.Client(postgres.config)
+  await db.connect()
+  await db.query('CREATE TABLE invoices (id int PRIMARY KEY, total int, fence bigint NOT NULL DEFAULT 0)')
+  await db.query('INSERT INTO invoices VALUES (7, 0)')
+  const service = await redis.makeService()
+
+  const env = { ...process.env, REDIS_URL: redis.server.url, POSTGRES: JSON.stringify(postgres.config), WRITE }
+  const careless = spawn(process.execPath, ['--input-type=module', '-e', CARELESS], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let text = ''
+  careless.stdout.setEncoding('utf8').on('data', (data) => (text += data))
+  const closed = once(careless, 'close')
+  await until('it has written', () => text === '1\n')
+  careless.kill('SIGSTOP')
+  const lock = await service.locks.acquire('invoice:7', { wait: {} })
+  assert.equal((await db.query(WRITE, [10, lock.fence])).rowCount, 1)
+  await sleep(1000)
+  careless.kill('SIGCONT')
+  await closed
+  assert.equal(text, '1\n0\n', 'its second write was refused')
+  assert.equal((await db.query('SELECT total FROM invoices')).rows[0].total, 10)
+  assert.equal((await db.query(WRITE, [11, lock.fence])).rowCount, 1, 'a holder may write several times')
+  assert.equal(await lock.release(), 'released')
+
+  await service.disconnect()
+  await db.end()
+  await postgres.stop()
+})
