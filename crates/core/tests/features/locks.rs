@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use cinnabar_core::features::lock::{Locks, Options};
+use cinnabar_core::features::lock::{Attempt, Locks, Options};
 
 use crate::run::{Dice, Engine};
 
@@ -36,4 +36,38 @@ fn only_the_holder_extends_and_releases() {
     assert!(engine.run(locks.release("res", &second)).unwrap());
     assert!(!engine.run(locks.extend("res", &second, 60.0)).unwrap(), "a lock that is free stays free");
     assert_eq!(engine.text("lock:res"), None);
+}
+
+#[test]
+fn fencing_tokens_grow_and_an_acquisition_may_be_repeated() {
+    let (engine, locks, ttl) = (Engine::new(), locks(), Duration::from_secs(10));
+    let acquire = |token: &str| engine.run(locks.acquire_fenced("res", token, ttl)).unwrap();
+    let first = acquire("a").unwrap();
+    assert_eq!(acquire("a"), Some(first), "its reply may have been lost");
+    assert_eq!(acquire("b"), None);
+    engine.advance(Duration::from_secs(11));
+    let second = acquire("b").unwrap();
+    assert!(second > first);
+    assert!(!engine.run(locks.release("res", "a")).unwrap());
+    assert!(engine.run(locks.release("res", "b")).unwrap());
+    assert!(acquire("c").unwrap() > second);
+}
+
+#[test]
+fn a_waiting_caller_is_entered_until_it_has_the_lock_or_leaves() {
+    let (engine, locks, ttl) = (Engine::new(), locks(), Duration::from_secs(10));
+    let attempt = |token: &str| engine.run(locks.attempt("res", token, ttl)).unwrap();
+    let waiting = || engine.run(locks.info("res")).unwrap().waiting;
+    assert!(matches!(attempt("a"), Attempt::Acquired(_)));
+    assert!(matches!(attempt("b"), Attempt::Held(left) if left <= ttl && left > ttl / 2));
+    assert!(matches!(attempt("c"), Attempt::Held(_)));
+    assert_eq!(waiting(), 2);
+    engine.run(locks.stop_waiting("res", "b")).unwrap();
+    assert_eq!(waiting(), 1);
+    assert!(engine.run(locks.release("res", "a")).unwrap());
+    assert!(matches!(attempt("c"), Attempt::Acquired(_)));
+    assert_eq!(waiting(), 0);
+    assert!(matches!(attempt("d"), Attempt::Held(_)));
+    engine.advance(Duration::from_secs(31));
+    assert_eq!(waiting(), 0, "the entry of a dead process expires");
 }
