@@ -386,7 +386,7 @@ fn every_entry_expires() {
             let result = engine.run(limiter.take(&check(name, "id", 1.0), How::Reserve, None)).unwrap();
             let key = format!("rate_limit:{{rate_limit:id}}:{name}");
             let left = engine.raw(&["PTTL", &key]).unwrap().int().unwrap();
-            assert!(left > 0 && left <= result.reset_after_ms + 1, "{name}: {left}");
+            assert!(left > result.reset_after_ms - 1000 && left <= result.reset_after_ms + 1, "{name}: {left}");
             assert!(engine.run(limiter.settle(name, "id", &result.charge.unwrap(), 0.0, None)).unwrap());
             assert_eq!(engine.raw(&["EXISTS", &key]).unwrap().int().unwrap(), 0, "nothing is left of {name}");
         }

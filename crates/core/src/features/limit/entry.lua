@@ -51,7 +51,8 @@ local function save_entry(key, now, entry)
   if override ~= '' and entry.override_ends == 0 then
     redis.call('SET', key, text)
   elseif ends > now then
-    redis.call('SET', key, text, 'PX', string.format('%.0f', math.ceil((ends - now) / 1000)))
+    -- One more, because the store counts from the last whole millisecond.
+    redis.call('SET', key, text, 'PX', string.format('%.0f', math.ceil((ends - now) / 1000) + 1))
   else
     redis.call('DEL', key)
   end

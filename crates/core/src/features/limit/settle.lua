@@ -24,7 +24,7 @@ else
   return 0
 end
 -- Noticed for as long as anything counts that was charged with it.
-local ms = string.format('%.0f', math.max(math.ceil((ends_of(entry, now) - now) / 1000), 60000))
+local ms = string.format('%.0f', math.max(math.ceil((ends_of(entry, now) - now) / 1000) + 1, 60000))
 if ARGV[8] == '1' and not redis.call('SET', KEYS[2], '1', 'PX', ms, 'NX') then
   return 0
 end
