@@ -183,9 +183,9 @@ fn equivalent(ours: &Reply, theirs: &Reply, how: How) -> bool {
 }
 
 fn near(a: f64, b: f64, how: How) -> bool {
-    let most = if how == How::Micros { 5_000_000.0 } else { 5000.0 };
     // A negative number may be a time, too.
-    a.abs().min(b.abs()) > most && (a - b).abs() <= most
+    let within = |most: f64| a.abs().min(b.abs()) > most && (a - b).abs() <= most;
+    within(5000.0) || how == How::Micros && within(5_000_000.0)
 }
 
 fn number(text: &Bytes) -> Option<f64> {
