@@ -64,7 +64,7 @@ const work = `
       gone: await Promise.all([service.disconnect(), silent.disconnect({ drainMs: 10 })]),
     }
   }
-  // A lock whose ttl has not passed, one that is extended, and one whose ttl passes.
+  // A lock whose ttl has not passed, one that is extended, and one that is not renewed.
   const locks = async ({ locks }) => (await passed(1500), Promise.all([
     // Since the process began, more time has passed than that.
     locks.withLock('held', (_, { signal }) => signal.aborted, 1.4),
@@ -76,7 +76,7 @@ const work = `
     locks.withLock('lost', async (_, { signal }) => {
       await new Promise((resolve) => signal.addEventListener('abort', resolve))
       return signal.reason.code
-    }, 0.2),
+    }, 0.2, { maxHoldSeconds: 0.2 }).catch(({ code, result }) => [code, result]),
   ]))
   // In turns of the event loop, which no fake clock stops.
   const passed = async (ms) => {
@@ -123,7 +123,7 @@ describe('a fake clock', () => {
           results: [2, 4, 6, 8],
           late: 'E_TIMEOUT',
           silent: 'E_UNAVAILABLE',
-          locks: [false, [true, false], 'E_LOCK_LOST'],
+          locks: [false, [true, false], ['E_LOCK_LOST', 'E_LOCK_LOST']],
           down: 'down',
           gone: [null, null],
         })
