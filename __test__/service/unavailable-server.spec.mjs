@@ -106,9 +106,9 @@ for (const outage of outages) {
           deny.checkLimit('key', 5, 60),
           away(loud.checkRateLimit('user', 5, 60), loud.checkLimit('key', 5, 60), allow.resetRateLimit('user')),
         ])
-        const uncounted = { resetTime: undefined, retryAfterMs: 0, source: 'fallback' }
+        const uncounted = { resetTime: undefined, resetMs: 0, retryAfterMs: 0, source: 'fallback' }
         assert.deepEqual(passed, { allowed: true, remaining: 5, limit: 5, ...uncounted })
-        assert.deepEqual([passedToo.allowed, passedToo.source], [true, 'fallback'])
+        assert.deepEqual([passedToo.allowed, passedToo.source], [true, 'local'], 'attempts to sign in are counted')
         assert.deepEqual([refused.allowed, refused.remaining, refused.source], [false, 0, 'fallback'])
         assert.ok(refused.resetTime > Date.now(), 'a refusal says when to come back')
         assert.equal(refused.retryAfterMs, 60_000)
