@@ -145,7 +145,7 @@ class RateLimiter extends Limitable {
 
   async settle(policy, identifier, charge, actual, options) {
     const [limiter] = readCall(this, options, NO_OPTIONS)
-    // There is none if nothing was charged, such as while the store is unavailable.
+    // A result has no charge if nothing was charged, for example while the store is unavailable.
     return limiter.#native.settle(policy, identifier, charge === undefined ? '' : charge, actual)
   }
 

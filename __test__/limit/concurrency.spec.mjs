@@ -159,6 +159,7 @@ test('a slot stays taken while the event loop is blocked, and is free a lease af
   const blockedUntil = Date.now() + 3000
   while (Date.now() < blockedUntil) {
     assert.equal((await limiter.acquire('short', 'held')).allowed, false, 'for three leases')
+    // Leases are renewed in real time, so three of them have to pass.
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   child.kill('SIGKILL')

@@ -12,6 +12,7 @@ import express from 'express'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
 
+import { until } from '../helpers.mjs'
 import { engines, freePort } from '../support/engines.mjs'
 
 const listening = async (server) => {
@@ -126,14 +127,9 @@ for (const engine of engines) {
 
       test('only failures count', async () => {
         const url = await start({ limiter, policy: 'api', count: 'failures', identify: () => `${name} failures` })
-        const left = async (wanted) => {
-          // Some frameworks send the response before they say that it has ended.
-          for (let rest = 200; rest > 0; rest--) {
-            if ((await limiter.peek('api', `${name} failures`)).remaining === wanted) return
-            await new Promise((resolve) => setTimeout(resolve, 10))
-          }
-          assert.fail(`${wanted} remain`)
-        }
+        // Some frameworks send the response before they say that it has ended.
+        const remains = async () => (await limiter.peek('api', `${name} failures`)).remaining
+        const left = (wanted) => until(`${wanted} remain`, async () => (await remains()) === wanted)
         for (const [status, remaining] of [
           [200, 2],
           [302, 2],

@@ -36,6 +36,7 @@ for (const engine of engines) {
     const service = await engine.makeService()
     after(() => service.disconnect())
     let number = 0
+    // The clock of a server cannot be moved.
     const pass = (ms) =>
       engine.advance ? engine.advance(service, ms) : new Promise((resolve) => setTimeout(resolve, ms))
     const makeStorage = (options) => new CinnabarThrottlerStorage({ service, prefix: `t${number++}:`, ...options })

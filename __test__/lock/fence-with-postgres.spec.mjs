@@ -26,6 +26,7 @@ const CARELESS = `
   const lock = await DistributedLock.acquire('invoice:7', { ttlSeconds: 1 })
   const first = await db.query(process.env.WRITE, [1, lock.fence])
   console.log(first.rowCount)
+  // Until it finds that it was suspended for longer than its lock lasts.
   let last = Date.now()
   while (Date.now() - last < 1000) {
     last = Date.now()
@@ -58,6 +59,7 @@ test('a holder that was suspended does not write over the next one', async () =>
   careless.kill('SIGSTOP')
   const lock = await service.locks.acquire('invoice:7', { wait: {} })
   assert.equal((await db.query(WRITE, [10, lock.fence])).rowCount, 1)
+  // So that it finds that: it compares times of its own.
   await sleep(1000)
   careless.kill('SIGCONT')
   await closed

@@ -106,6 +106,7 @@ for (const engine of engines) {
       'is held for maxHoldSeconds at most, and its signal aborts before that',
       withService(async (locks, client, { events }) => {
         const lock = await locks.acquire('r', { ttlSeconds: 2, maxHoldSeconds: 2.5 })
+        // Locks are renewed in real time: for longer than without a renewal.
         await sleep(2000)
         assert.equal(lock.held, true)
         const [{ target }] = await once(lock.signal, 'abort')
@@ -156,6 +157,7 @@ for (const engine of engines) {
         assert.ok((await client.ttl('lock:r')) > 55)
         assert.equal(await locks.extendLock('r', lock.token, 20), true)
         assert.ok((await client.ttl('lock:r')) <= 20)
+        // Locks are renewed in real time: for longer than the first ttl.
         await sleep(600)
         assert.equal(lock.held, true)
         assert.equal(await locks.releaseLock('r', lock.token), true)
@@ -171,6 +173,7 @@ for (const engine of engines) {
         const lock = await locks.acquire('r', { ttlSeconds: 0.3 })
         await lock.release()
         await client.set('lock:r', lock.token, { PX: 400 })
+        // Locks are renewed in real time: one that is released would be by now.
         await sleep(500)
         assert.equal(await client.exists('lock:r'), 0)
       }),
@@ -198,6 +201,7 @@ for (const engine of engines) {
           'r',
           async (_, lock) => {
             ended = other.disconnect()
+            // Locks are renewed in real time: for longer than the ttl.
             await sleep(600)
             assert.equal(lock.held, true)
             return 'done'
@@ -218,6 +222,7 @@ for (const engine of engines) {
           async (token, lock) => {
             assert.equal(lock.token, token)
             assert.ok(lock.fence > 0)
+            // Locks are renewed in real time: three ttls.
             await sleep(900)
             assert.equal(await client.get('lock:r'), token)
             assert.equal(lock.held, true)
@@ -318,9 +323,11 @@ describe('locks of processes and threads that stop', () => {
     const { child, lines } = startHolder()
     await until('it holds the lock', () => lines.length === 1)
     child.kill('SIGSTOP')
+    // Nothing but time ends the lock of a stopped process.
     await sleep(1100)
     const lock = await service.locks.acquire('r')
     assert.ok(lock.fence > lines[0].fence)
+    // Until it has been stopped for three ttls.
     await sleep(1900)
     child.kill('SIGCONT')
     await once(child, 'close')
@@ -350,6 +357,7 @@ describe('locks of processes and threads that stop', () => {
     const file = { eval: true, env: { ...process.env, REDIS_URL: redis.server.url } }
     const worker = new Worker(source, file)
     assert.deepEqual(await once(worker, 'message'), ['held'])
+    // Locks are renewed in real time: for longer than the ttl.
     await sleep(700)
     assert.equal(await service.locks.acquireLock('r'), null)
     await worker.terminate()

@@ -112,6 +112,7 @@ for (const engine of engines) {
         await refuses(waiting, 'E_ABORTED')
         await until('no entry is left', async () => (await client.exists(WAITING)) === 0)
         await lock.release()
+        // What must not happen has no event: it would by now.
         await sleep(50)
         assert.equal(await client.exists('lock:r'), 0)
       }),
@@ -127,6 +128,7 @@ for (const engine of engines) {
             (next) => next.release(),
             (error) => assert.equal(error.code, 'E_ABORTED'),
           )
+          // At another moment of the wait each time.
           await sleep(i % 4)
           const releasing = lock.release()
           await sleep(i % 3)

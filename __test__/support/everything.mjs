@@ -181,7 +181,7 @@ async function policies(service) {
     assert.equal(await limiter.reset(policy, 'ann'), true)
     assert.equal((await limiter.wait(policy, 'ann')).allowed, true)
   }
-  // After its lease, which has been renewed.
+  // Leases are renewed in real time: for longer than the first.
   await new Promise((resolve) => setTimeout(resolve, 1100))
   assert.deepEqual([slot.isTaken, await slot.release()], [true, true])
   const checks = ['gcra', 'daily'].map((policy) => ({ policy, identifier: 'bea' }))

@@ -40,7 +40,7 @@ pub struct Info {
     pub is_locked: bool,
     /// The remaining ttl; `None` if it has none.
     pub left_ms: Option<u64>,
-    /// The last fencing token; 0 if there is none.
+    /// The last fencing token, or 0 without one.
     pub fence: u64,
     /// How many processes wait for it.
     pub waiting: u64,

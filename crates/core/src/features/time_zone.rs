@@ -9,7 +9,7 @@ const MAX_BYTES: usize = 256;
 /// Finds the zone of this name; returns it with the name as the database has it.
 ///
 /// # Errors
-/// `E_INVALID_ARGUMENT` if there is none.
+/// `E_INVALID_ARGUMENT` for an unknown name.
 pub fn find(name: &str) -> Result<(TimeZone, String)> {
     let refused = |name: &str| Error::argument(format!("timeZone must be a name such as Europe/Berlin, got {name}"));
     if name.len() > MAX_BYTES {

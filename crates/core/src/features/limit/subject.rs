@@ -29,7 +29,7 @@ impl Limiter {
     /// Checks that there is a policy of this name.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` if there is none.
+    /// `E_INVALID_ARGUMENT` for an unknown policy.
     pub fn has_policy(&self, policy: &str) -> Result<()> {
         if self.policies.contains_key(policy) { Ok(()) } else { Err(self.unknown_policy()) }
     }
