@@ -232,6 +232,13 @@ test('responses whose headers cannot change, and the servers of Deno and Bun', a
   await handler(request)
   for (const id of ['203.0.113.1', '203.0.113.2', 'unknown'])
     assert.equal((await limiter.peek('api', id)).remaining, 8, id)
+  const failing = Response.error()
+  const fetched = await fetch('data:text/plain,x')
+  await fetched.text()
+  for (const response of [failing, fetched]) {
+    const returned = await withRateLimit(() => response, { limiter, policy: 'api' })(new Request('http://h/'))
+    assert.equal(returned, response, 'one that cannot be copied stays as it is')
+  }
   await service.disconnect()
 })
 

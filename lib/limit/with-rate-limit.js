@@ -41,13 +41,17 @@ async function refused({ onRefused }, args, refusal, result) {
   return withHeaders(own, headers)
 }
 
-// The headers of `Response.redirect()` and of what `fetch` returns cannot change.
+// The headers of `Response.redirect()` and of what `fetch` returns cannot change. `Response.error()`, and a response whose body has been
+// read, cannot be copied either: the handler's response matters more than the headers.
 function withHeaders(response, headers) {
-  try {
-    return setHeaders(response, headers)
-  } catch {
-    return setHeaders(new Response(response.body, response), headers)
+  for (const copy of [() => response, () => new Response(response.body, response)]) {
+    try {
+      return setHeaders(copy(), headers)
+    } catch {
+      // The next one may take them.
+    }
   }
+  return response
 }
 
 function setHeaders(response, headers) {
