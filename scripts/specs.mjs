@@ -24,7 +24,8 @@ export function runSpecs(words, { folder, without = [], env } = {}) {
     .sort()
     .map((path) => join('__test__', path))
   if (chosen.length === 0) throw new Error(`no spec has ${words.join(' or ')} in its path`)
-  const [concurrency, timeout] = folder ? [1, 10 * minute] : [Math.min(2, availableParallelism()), 3 * minute]
+  // Specs wait for servers, clocks and faults most of the time.
+  const [concurrency, timeout] = folder ? [1, 10 * minute] : [Math.min(4, 2 * availableParallelism()), 3 * minute]
   const options = [`--test-concurrency=${concurrency}`, `--test-timeout=${timeout}`, '--test-reporter=spec']
   return run(process.execPath, ['--test', ...options, ...chosen], { env })
 }

@@ -161,8 +161,10 @@ describe('what was refused', () => {
         parentPort.postMessage(source)
       })`
     const worker = new Worker(source, { eval: true, env: { ...process.env, NODE_PATH: root } })
+    // A message and the exit may arrive in one turn of the event loop.
+    const exited = once(worker, 'exit')
     const [seen] = await once(worker, 'message')
     assert.equal(seen, 'cache')
-    await once(worker, 'exit')
+    await exited
   })
 })

@@ -291,8 +291,9 @@ function startHolder() {
     const lock = await DistributedLock.acquire('r', { ttlSeconds: 1 })
     const { signal } = lock
     const seen = () => ({ held: lock.held, aborted: signal.aborted, code: signal.reason?.code })
-    console.log(JSON.stringify({ fence: lock.fence }))
+    // Before the line, after which it may be stopped at once.
     let last = Date.now()
+    console.log(JSON.stringify({ fence: lock.fence }))
     while (true) {
       await new Promise((resolve) => setTimeout(resolve, 5))
       const now = Date.now()

@@ -71,13 +71,21 @@ describe('a script that never ends, on the embedded engine', () => {
 
   test('it writes nothing once its caller has the error', async () => {
     const service = await memory.makeService({ timeoutMs: 200 })
-    const client = await rawClient(service)
-    const quick = PATTERN.replace('300', '180')
-    await refuses(client.eval(`${quick} redis.call('SET', 'late', '1')`, 0), 'E_TIMEOUT')
+    const patient = service.with({ timeoutMs: 60_000 }).getClient()
+    // A pattern that takes about three deadlines on this machine.
+    let [length, pattern, took] = [150, '', 0]
+    while (took < 600) {
+      length = Math.ceil(length * 1.2)
+      pattern = PATTERN.replace('300', length)
+      const began = performance.now()
+      await patient.eval(`return ${pattern}`, 0)
+      took = performance.now() - began
+    }
+    await refuses((await rawClient(service)).eval(`${pattern} redis.call('SET', 'late', '1')`, 0), 'E_TIMEOUT')
     assert.equal(await service.get('late'), null)
     // The same without a deadline takes as long as that one needs to come to its write.
-    await service.with({ timeoutMs: 60_000 }).getClient().eval(`return ${quick}`, 0)
-    await service.with({ timeoutMs: 60_000 }).getClient().eval(`return ${quick}`, 0)
+    await patient.eval(`return ${pattern}`, 0)
+    await patient.eval(`return ${pattern}`, 0)
     assert.equal(await service.get('late'), null)
     await service.disconnect()
   })
