@@ -15,6 +15,8 @@ macro_rules! policy_script {
                 "limit/sliding.lua",
                 "limit/calendar.lua",
                 "limit/policy.lua",
+                "limit/bucket_shape.lua",
+                "limit/plain_bucket.lua",
                 "limit/entry.lua",
                 "limit/view.lua",
             ]

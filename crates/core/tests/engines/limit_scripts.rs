@@ -17,6 +17,8 @@ macro_rules! policy_script {
                 "limit/sliding.lua",
                 "limit/calendar.lua",
                 "limit/policy.lua",
+                "limit/bucket_shape.lua",
+                "limit/plain_bucket.lua",
                 "limit/entry.lua",
                 "limit/view.lua"
             ]
@@ -28,7 +30,7 @@ script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2, with: ["clock
 script!(ACQUIRE_SLOT = "limit/acquire_slot.lua", keys: 1, args: 3, with: ["clock.lua", "limit/slots.lua"]);
 script!(RENEW_SLOT = "limit/renew_slot.lua", keys: 1, args: 2, with: ["clock.lua", "limit/slots.lua"]);
 script!(RESET = "limit/reset.lua", keys: 1, args: 1);
-policy_script!(TAKE = "limit/take.lua", keys: 1, args: 7);
+policy_script!(TAKE = "limit/take.lua", keys: 1, args: 4);
 policy_script!(TAKE_ALL = "limit/take_all.lua", keys: 1, args: 0);
 policy_script!(CHANGE = "limit/change.lua", keys: 1, args: 8);
 policy_script!(SETTLE = "limit/settle.lua", keys: 2, args: 9);
@@ -93,85 +95,94 @@ SET rate_limit:ip 3 => rate_limit:ip
         how: Micros,
         after: &["PTTL rate_limit:{rate_limit:ip}:p", "TYPE rate_limit:{rate_limit:ip}:p"],
         lines: "
-=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 2 0
-=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 4 0
-=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 0 0
-=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 peek 1 0
-=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 drain 2 0
-=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 drain 9 0
-=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 force 9 0
-RPUSH rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p text => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '1;0;;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p 1;2;3;4 PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;0:1;9000000000000000;0;0;' => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;9000000030000000:1;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-=> rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-=> rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 2 0
-=> rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 4 0
-=> rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 0 0
-=> rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 peek 1 0
-=> rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 drain 2 0
-=> rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 drain 9 0
-=> rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 force 9 0
-RPUSH rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p text => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p '' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p '1;0;;' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p 1;2;3;4 PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;0:1;9000000000000000;0;0;' => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;9000000030000000:1;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-=> rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-=> rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 2 0
-=> rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 4 0
-=> rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 0 0
-=> rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 peek 1 0
-=> rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 drain 2 0
-=> rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 drain 9 0
-=> rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 force 9 0
-RPUSH rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p text => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p '' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p '1;0;;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p 1;2;3;4 PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;0:1;9000000000000000;0;0;' => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;9000000030000000:1;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:2:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999930000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;s:6000000:1500000000=1,1499999999=2' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;s:6000000:1499999995=1,1499999999=2' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 2 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;s:3000000:2999999999=1' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;b:60000000:9000000000000000:60000000:1:3:3:' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;b:180000000:9000000000000000:60000000:1:3:3:' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;b:180000000:9000000000000000:60000000:1:3:3:' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 30000000
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;b:90000000:9000000000000000:30000000:1:3:3:' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-=> rate_limit:{rate_limit:ip}:p bucket 9007199254740991 60000000 9007199254740991 take 1 0
-=> rate_limit:{rate_limit:ip}:p bucket 0 60000000 0 take 1 0
-=> rate_limit:{rate_limit:ip}:p fixed 0 60000000 0 take 1 0
-=> rate_limit:{rate_limit:ip}:p calendar 3 '' 2 take 1 0
-=> rate_limit:{rate_limit:ip}:p calendar 3 1,2 2 take 1 0
-=> rate_limit:{rate_limit:ip}:p calendar 3 1,4102444800000 2 take 1 0
-=> rate_limit:{rate_limit:ip}:p calendar 3 1,2,4102444800000 2 take 4 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:2:3:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 '' 2 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:2:2:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 '' 2 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:2:2:1000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 '' 2 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:3:2:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 1,4102444800000 2 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p calendar 3 1,4102444800000 2 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:2:3:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p sliding 3 60000000 10 take 1 0
-SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 take 1 0
-=> rate_limit:{rate_limit:ip}:p none 3 60000000 0 take 1 0
-=> rate_limit:{rate_limit:ip}:p fixed x 60000000 0 take 1 0
-=> rate_limit:{rate_limit:ip}:p fixed 3 x 0 take 1 0
-=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take x 0
-=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1 x
-=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 take 1
+=> rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 2 0
+=> rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 4 0
+=> rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 0 0
+=> rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' peek 1 0
+=> rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' drain 2 0
+=> rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' drain 9 0
+=> rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' force 9 0
+RPUSH rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 0
+SET rate_limit:{rate_limit:ip}:p text => rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 0
+SET rate_limit:{rate_limit:ip}:p '' PX 90000 => rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 0
+SET rate_limit:{rate_limit:ip}:p '1;0;;' PX 90000 => rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 0
+SET rate_limit:{rate_limit:ip}:p 1;2;3;4 PX 90000 => rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;0:1;9000000000000000;0;0;' => rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;9000000030000000:1;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 2 0
+=> rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 4 0
+=> rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 0 0
+=> rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' peek 1 0
+=> rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' drain 2 0
+=> rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' drain 9 0
+=> rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' force 9 0
+RPUSH rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 1 0
+SET rate_limit:{rate_limit:ip}:p text => rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 1 0
+SET rate_limit:{rate_limit:ip}:p '' PX 90000 => rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 1 0
+SET rate_limit:{rate_limit:ip}:p '1;0;;' PX 90000 => rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 1 0
+SET rate_limit:{rate_limit:ip}:p 1;2;3;4 PX 90000 => rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;0:1;9000000000000000;0;0;' => rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;9000000030000000:1;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 2 0
+=> rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 4 0
+=> rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 0 0
+=> rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' peek 1 0
+=> rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' drain 2 0
+=> rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' drain 9 0
+=> rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' force 9 0
+RPUSH rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+SET rate_limit:{rate_limit:ip}:p text => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+SET rate_limit:{rate_limit:ip}:p '' PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+SET rate_limit:{rate_limit:ip}:p '1;0;;' PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+SET rate_limit:{rate_limit:ip}:p 1;2;3;4 PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;0:1;9000000000000000;0;0;' => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;9000000030000000:1;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:2:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999930000000' PX 90000 => rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;s:6000000:1500000000=1,1499999999=2' PX 90000 => rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;s:6000000:1499999995=1,1499999999=2' PX 90000 => rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 2 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;s:3000000:2999999999=1' PX 90000 => rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;b:60000000:9000000000000000:60000000:1:3:3:' PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;b:180000000:9000000000000000:60000000:1:3:3:' PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;b:180000000:9000000000000000:60000000:1:3:3:' PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 30000000
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;b:90000000:9000000000000000:30000000:1:3:3:' PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'bucket 9007199254740991 60000000 9007199254740991' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'bucket 0 60000000 0' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'fixed 0 60000000 0' take 1 0
+SET rate_limit:{rate_limit:ip}:p 60000000:9000000000000000:60000000:1:3:3 PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+SET rate_limit:{rate_limit:ip}:p 180000000:9000000000000000:60000000:1:3:3 PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+SET rate_limit:{rate_limit:ip}:p 120000000:9000000000000000:60000000:1:3:3 PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' reserve 1 0
+SET rate_limit:{rate_limit:ip}:p 120000000:9000000000000000:60000000:1:3:3 PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' peek 1 0
+SET rate_limit:{rate_limit:ip}:p 120000000:9000000000000000:60000000:1:3:3 PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 6 60000000 6' take 1 0
+SET rate_limit:{rate_limit:ip}:p 120000000:9000000000000000:60000000:1:3:3 PX 90000 => rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 0
+SET rate_limit:{rate_limit:ip}:p 120000000:1000000:60000000:1:3:3 PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+SET rate_limit:{rate_limit:ip}:p 1:1:60000000:1:3:3:4 PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'bucket 1000000 3600000000 1000000' take 5000 0
+=> rate_limit:{rate_limit:ip}:p 'calendar 3  2' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'calendar 3 1,2 2' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'calendar 3 1,4102444800000 2' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'calendar 3 1,2,4102444800000 2' take 4 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:2:3:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p 'calendar 3  2' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:2:2:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p 'calendar 3  2' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:2:2:1000' PX 90000 => rate_limit:{rate_limit:ip}:p 'calendar 3  2' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:3:2:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p 'calendar 3 1,4102444800000 2' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p 'calendar 3 1,4102444800000 2' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;c:2:3:4102444800000' PX 90000 => rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p 'sliding 3 60000000 10' take 1 0
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;;9000000000000000;3;9000000050000000;f:3:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'none 3 60000000 0' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'fixed x 60000000 0' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'fixed 3 x 0' take 1 0
+=> rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take x 0
+=> rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 x
+=> rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 0' take 1 ''
 => rate_limit:{rate_limit:ip}:p
 ",
     },

@@ -1,19 +1,14 @@
 -- A token bucket, as in the generic cell rate algorithm (GCRA). It holds up to `burst` hits, and `limit` hits per `period` drain from it.
 -- Its level is exact: a hit raises it by the ticks of a period, and a tick of the clock lowers it by `limit`. A tick is 1 µs, or longer
--- where a full bucket would have a level above 2^43, so that debts of a thousand bursts stay below 2^53.
+-- if a full bucket would have a level above 2^43: see bucket_shape.lua.
 -- `minima` are levels just before hits, each lower than all later ones: see bucket.refund.
 -- Stored as `b:level:its time in ticks:ticks of a period:µs of a tick:burst:hits added:minima`.
 local bucket = {}
 local MOST_MINIMA = 8
 
 function bucket.open(text, now, policy)
-  local length, unit = policy.period, 1
-  while policy.burst * policy.period > 8796093022208 and unit < length do
-    unit = unit * 10
-    policy.period = math.ceil(length / unit)
-  end
-  policy.unit = unit
-  local state = { level = 0, tick = math.floor(now / unit), added = 0, minima = {} }
+  bucket.measure(policy)
+  local state = { level = 0, tick = math.floor(now / policy.unit), added = 0, minima = {} }
   local level, at, period, width, burst, added, minima =
     string.match(text, '^b:(%d+):(%d+):(%d+):(%d+):(%d+):(%d+):([%d=,]*)$')
   if not level then
@@ -27,7 +22,7 @@ function bucket.open(text, now, policy)
   -- If the clock has gone back, nothing has drained.
   at, width = tonumber(at), tonumber(width)
   -- A longer tick may have been any time within it.
-  local passed = math.max(state.tick - (width == unit and at or math.floor(((at + 1) * width - 1) / unit)), 0)
+  local passed = math.max(state.tick - (width == policy.unit and at or math.floor(((at + 1) * width - 1) / policy.unit)), 0)
   state.level = math.max(level - passed * policy.limit, 0)
   if state.level > 0 then
     state.added = tonumber(added)

@@ -8,7 +8,7 @@
 local function open_entry(key, now, policy)
   local entry = { blocked = 0, override_ends = 0, override_limit = -1, generation = now, back = 0, policy = policy }
   local written, blocked, override, generation, hits, ends, rest =
-    string.match(redis.call('GET', key) or '', '^(%d+);(%d+);([%d:]*);(%d+);(%d+);(%d+);(.*)$')
+    string.match(whole_of(redis.call('GET', key) or '', now), '^(%d+);(%d+);([%d:]*);(%d+);(%d+);(%d+);(.*)$')
   local back = written and math.max(tonumber(written) - now, 0) or 0
   if written then
     entry.back, entry.blocked = back, tonumber(blocked) - back

@@ -32,3 +32,8 @@ local function policy_of(args, from)
   set_limit(policy, policy.allows)
   return policy
 end
+
+-- The same for a policy as one text, `algorithm limit period extra`.
+local function policy_in(text)
+  return policy_of({ string.match(text, '^(%S*) (%S*) (%S*) (%S*)$') }, 1)
+end

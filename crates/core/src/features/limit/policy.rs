@@ -65,6 +65,8 @@ pub struct Policy {
     limit: Option<u64>,
     kind: Kind,
     shadow: bool,
+    args: [Bytes; 4],
+    text: Bytes,
 }
 
 #[derive(Debug, Clone)]
@@ -104,7 +106,14 @@ impl Policy {
                 Kind::Calendar(Arc::new(Calendar::new(period, time_zone.as_deref().unwrap_or("UTC"))?))
             }
         };
-        Ok(Self { name: name.into(), limit, kind, shadow })
+        Ok(Self::with_args(name.into(), limit, kind, shadow))
+    }
+
+    /// Formats its arguments once.
+    fn with_args(name: Arc<str>, limit: Option<u64>, kind: Kind, shadow: bool) -> Self {
+        let args = kind.args(limit.unwrap_or(0));
+        let text = joined(&args);
+        Self { name, limit, kind, shadow, args, text }
     }
 
     /// Returns its name.
@@ -137,7 +146,7 @@ impl Policy {
             }
             kind => kind.clone(),
         };
-        Ok(Self { name: self.name.clone(), limit: Some(limit), kind, shadow: self.shadow })
+        Ok(Self::with_args(self.name.clone(), Some(limit), kind, self.shadow))
     }
 
     /// Returns the length of a lease, if the policy limits what runs at the same time.
@@ -168,7 +177,7 @@ impl Policy {
             Kind::Window { period_us, .. } => (period_us + period_us / SLICES).div_ceil(1000) + 1,
             Kind::Bucket { period_us, burst, strict } => {
                 let limit = self.limit.unwrap_or(1);
-                let rate = if *strict { limit.saturating_sub(*burst) + 1 } else { limit };
+                let rate = drained(limit, *burst, *strict);
                 let drained = u128::from(*period_us) * u128::from(*burst) / u128::from(rate.max(1));
                 u64::try_from(drained / 1000 + 1).unwrap_or(u64::MAX).min(ttl::MAX_SECONDS as u64 * 1000)
             }
@@ -179,18 +188,42 @@ impl Policy {
 
     /// Returns the policy as its scripts take it: algorithm, limit, period or bounds, extra.
     pub(super) fn args(&self) -> [Bytes; 4] {
-        let limit = self.limit.unwrap_or(0);
-        let (algorithm, period, extra) = match &self.kind {
-            Kind::Window { algorithm, period_us } => (*algorithm, period_us.to_string().into(), SLICES.to_string()),
-            Kind::Bucket { period_us, burst, strict } => {
-                ("bucket", period_us.to_string().into(), format!("{}{burst}", if *strict { "-" } else { "" }))
-            }
-            Kind::Calendar(calendar) => ("calendar", calendar.bounds(), calendar.unit().to_string()),
-            // It has scripts of its own.
-            Kind::Concurrency(_) => ("concurrency", Bytes::new(), "0".to_owned()),
-        };
-        [Bytes::from_static(algorithm.as_bytes()), limit.to_string().into(), period, extra.into()]
+        let mut args = self.args.clone();
+        if let Kind::Calendar(calendar) = &self.kind {
+            args[2] = calendar.bounds();
+        }
+        args
     }
+
+    /// Returns the same as one text, with spaces.
+    pub(super) fn text(&self) -> Bytes {
+        if self.calendar().is_some() { joined(&self.args()) } else { self.text.clone() }
+    }
+}
+
+impl Kind {
+    fn args(&self, limit: u64) -> [Bytes; 4] {
+        let (algorithm, period, extra) = match self {
+            Self::Window { algorithm, period_us } => (*algorithm, period_us.to_string(), SLICES.to_string()),
+            Self::Bucket { period_us, burst, strict } => {
+                ("bucket", period_us.to_string(), format!("{}{burst}", if *strict { "-" } else { "" }))
+            }
+            // Its bounds change with time.
+            Self::Calendar(calendar) => ("calendar", String::new(), calendar.unit().to_string()),
+            // It has scripts of its own.
+            Self::Concurrency(_) => ("concurrency", String::new(), "0".to_owned()),
+        };
+        [Bytes::from_static(algorithm.as_bytes()), limit.to_string().into(), period.into(), extra.into()]
+    }
+}
+
+fn joined(args: &[Bytes; 4]) -> Bytes {
+    args.join(&b' ').into()
+}
+
+/// Returns how many hits drain from a bucket in a period.
+fn drained(limit: u64, burst: u64, strict: bool) -> u64 {
+    if strict { limit.saturating_sub(burst) + 1 } else { limit }
 }
 
 /// A strict bucket holds no more than its limit. The scripts compute from both how fast it drains.

@@ -1,23 +1,27 @@
 -- Charges hits to an identifier under a policy, if the policy allows them. A refused call changes nothing.
 -- KEYS[1] the identifier's entry
--- ARGV[1] the algorithm: bucket, fixed, sliding or calendar
--- ARGV[2] the limit
--- ARGV[3] the period in µs; of a calendar, beginnings of its periods in ms
--- ARGV[4] the burst of a bucket, negative if it is strict; the number of slices of a sliding window; the kind of period of a calendar
--- ARGV[5] take; reserve, which returns a mark for a refund; peek, which charges nothing; drain, which charges at most what is left
--- ARGV[6] the number of hits
--- ARGV[7] how long the caller waits for its turn, in µs: a bucket then charges hits in advance
+-- ARGV[1] the policy: `algorithm limit period extra`. The algorithm is bucket, fixed, sliding or calendar; the period is in µs, or
+-- beginnings of a calendar's periods in ms; the extra is the burst of a bucket, negative if it is strict, the number of slices of a
+-- sliding window, or the kind of period of a calendar
+-- ARGV[2] take; reserve, which returns a mark for a refund; peek, which charges nothing; drain, which charges at most what is left
+-- ARGV[3] the number of hits
+-- ARGV[4] how long the caller waits for its turn, in µs: a bucket then charges hits in advance
 -- Returns {1 or 0, hits left, µs to wait or -1 for ever, µs until all are left, µs since 1970, the limit if it is overridden or -1,
 -- mark}, or {-1, ms since 1970} if the bounds of the calendar do not include the store's time.
-local now, how, cost = now_us(), ARGV[5], tonumber(ARGV[6])
-local policy = policy_of(ARGV, 1)
+local how, cost = ARGV[2], tonumber(ARGV[3])
+local plain = how == 'take' and cost > 0 and bucket_in(ARGV[1])
+local view = plain and cost <= plain.burst and take_plain(KEYS[1], plain, cost)
+if view then
+  return view
+end
+local now, policy = now_us(), policy_in(ARGV[1])
 local entry = open_entry(KEYS[1], now, policy)
 if not entry then
   return { -1, math.floor(now / 1000) }
 end
 local algorithm = policy.algorithm
 local wait = wait_of(entry, now, cost)
-local allowed = wait and wait <= tonumber(ARGV[7])
+local allowed = wait and wait <= tonumber(ARGV[4])
 if how == 'drain' then
   cost = math.min(cost, math.max(algorithm.left(entry.state, now, policy), 0))
 end
@@ -29,7 +33,7 @@ elseif entry.back > 0 and how ~= 'peek' then
   -- The clock has gone back. Moved times must be stored, or each refusal would move them again.
   save_entry(KEYS[1], now, entry)
 end
-local view = view_of(entry, now, allowed, wait)
+view = view_of(entry, now, allowed, wait)
 if how == 'reserve' then
   view[7] = mark or ''
 end

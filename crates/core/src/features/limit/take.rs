@@ -12,7 +12,7 @@ use super::{
     subject::{Build, learning, learning_locally},
 };
 
-policy_script!(TAKE = "limit/take.lua", keys: 1, args: 7);
+policy_script!(TAKE = "limit/take.lua", keys: 1, args: 4);
 
 /// What is checked.
 #[derive(Debug, Clone)]
@@ -71,10 +71,8 @@ impl Limiter {
         let period_ms = i64::try_from(policy.longest_ms()).unwrap_or(i64::MAX);
         let (cost_arg, ahead): (Bytes, Bytes) = (cost.to_string().into(), ahead.to_string().into());
         let build: Build = Arc::new(move || {
-            let [algorithm, limit, period, extra] = policy.args();
             let how_arg = Bytes::from_static(how.word());
-            let args =
-                [subject.entry.clone(), algorithm, limit, period, extra, how_arg, cost_arg.clone(), ahead.clone()];
+            let args = [subject.entry.clone(), policy.text(), how_arg, cost_arg.clone(), ahead.clone()];
             let request = Request::script(&TAKE, args).merging(Merge::Script);
             if how == How::Peek { request.reads() } else { request }
         });
