@@ -69,10 +69,9 @@ function assertWhole(value, name, least, most) {
 /** The headers of a request, and how to read the address of its connection. */
 function partsOf(request) {
   try {
-    // A request of Fastify or Hono has the one of the server behind it.
-    const raw = isObject(request?.raw) ? request.raw : request
+    const raw = rawOf(request)
     const headers = raw?.headers ?? (typeof raw?.get === 'function' ? raw : undefined)
-    if (isObject(headers)) return { headers, peer: () => peerOf(raw) }
+    if (isObject(headers)) return { headers, peer: () => peerOf(request) }
   } catch (error) {
     // A proxy may throw whenever it is read.
     throw argumentError('the request could not be read', error)
@@ -84,11 +83,17 @@ function isObject(value) {
   return typeof value === 'object' && value !== null
 }
 
-// The socket of a closed connection of HTTP/2 throws.
-function peerOf({ socket }) {
+// A request of Fastify or Hono has the one of the server behind it.
+function rawOf(request) {
+  return isObject(request?.raw) ? request.raw : request
+}
+
+/** The address of the connection of a request, as far as it has one and is open. */
+function peerOf(request) {
   try {
-    return socket?.remoteAddress
+    return rawOf(request).socket?.remoteAddress
   } catch {
+    // The socket of a closed connection of HTTP/2 throws.
     return undefined
   }
 }
@@ -119,4 +124,4 @@ function headerOf(headers, name) {
   }
 }
 
-module.exports = { assertClientIpOptions, clientIp }
+module.exports = { assertClientIpOptions, clientIp, peerOf }

@@ -1,10 +1,10 @@
 'use strict'
 
-const { argumentError, isUnavailable } = require('../error.js')
+const { allowsFallback, argumentError } = require('../error.js')
 const { RateLimiter } = require('../limit.js')
 const { partsOf } = require('../limitable.js')
 const { assertFunction, describe, ownOptions } = require('../options.js')
-const { assertClientIpOptions, clientIp } = require('./client-ip.js')
+const { assertClientIpOptions, clientIp, peerOf } = require('./client-ip.js')
 const { limitHeaders } = require('./headers.js')
 const { limitProblem } = require('./problem.js')
 
@@ -60,16 +60,19 @@ function formOf({ draft, name, windowSeconds }) {
  * that is refused: `{ status, headers, body }`. `args` are what the functions among the options get, and `remoteAddress` is the address of
  * the connection where the request does not have it.
  */
-async function admit(guard, request, { args = [request], remoteAddress } = {}) {
+async function admit(guard, request, { args = [request], remoteAddress = peerOf(request) } = {}) {
+  // The address is read before anything is awaited: the socket of a closed connection has none, and clients would choose when to close it.
   if (await guard.skip?.(...args)) return PASSED
   const identifier = (await guard.identify?.(...args)) ?? addressOf(guard, request, remoteAddress)
   let result
   try {
     result = await check(guard, identifier)
   } catch (error) {
-    if (!isUnavailable(error)) throw error
+    if (!allowsFallback(error)) throw error
     return { refusal: unavailable() }
   }
+  // Refused without counting, by `onUnavailable: 'deny'`: it may be allowed as soon as the store is back.
+  if (!result.allowed && result.source === 'fallback') return { refusal: unavailable() }
   if (!result.allowed) return { refusal: limitProblem(result, formOf(guard)), result }
   return { headers: limitHeaders(result, formOf(guard)), settle: (status) => settle(guard, identifier, result, status) }
 }
@@ -91,11 +94,11 @@ async function settle({ limiter, name }, identifier, { charge }, status) {
 
 function addressOf(guard, request, remoteAddress) {
   const options = { ...guard.clientIp }
-  if (options.remoteAddress === undefined && remoteAddress !== undefined) options.remoteAddress = remoteAddress
+  options.remoteAddress ??= remoteAddress ?? null
   return clientIp(request, options) ?? UNKNOWN
 }
 
-// With `onUnavailable: 'throw'`.
+// With `onUnavailable` `'throw'` or `'deny'`.
 function unavailable() {
   const problem = {
     type: 'about:blank',
