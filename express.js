@@ -3,6 +3,7 @@
 const { SessionManager } = require('./index.js')
 const limits = require('./lib/limit/guard.js')
 const { merged } = require('./lib/limit/list-fields.js')
+const { settleWhenSent } = require('./lib/limit/settle-when-sent.js')
 const { beforeHeaders } = require('./lib/session/before-headers.js')
 const { admit, guardOptions } = require('./lib/session/guard.js')
 
@@ -41,7 +42,7 @@ async function countIn(guard, request, response) {
   const entries = refusal ? Object.entries(refusal.headers) : merged(headers, (name) => response.getHeader(name))
   for (const [name, value] of entries) response.setHeader(name, value)
   if (refusal) response.writeHead(refusal.status).end(refusal.body)
-  else response.once('finish', () => settle(response.statusCode))
+  else settleWhenSent(response, settle)
   return refusal === undefined
 }
 

@@ -31,9 +31,19 @@ function rateLimit(options) {
     if (refusal) return refused(guard, [context], refusal, result)
     await next()
     const { res } = context
-    for (const [name, value] of merged(headers, (name) => res.headers.get(name), true)) context.header(name, value)
     await settle(res.status)
+    setHeaders(context, headers)
     return undefined
+  }
+}
+
+// `Response.error()`, one of a switch of protocols, and one whose body was read cannot be changed: the handler's response matters more.
+function setHeaders(context, headers) {
+  const { res } = context
+  try {
+    for (const [name, value] of merged(headers, (name) => res.headers.get(name), true)) context.header(name, value)
+  } catch {
+    // It stays as it is.
   }
 }
 
