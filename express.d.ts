@@ -39,7 +39,7 @@ export function session<Data extends object = KnownSessionData>(options?: {
 /**
  * Middleware for Express, and for any server of Node.js, that counts requests, and refuses those above the limit with status 429, `Retry-After` and a problem as JSON. Every response
  * has the headers of `RateLimiter.headers`. Who is limited is by default the address of the client, by `clientIp`: behind proxies of your own,
- * say so. With `onUnavailable: 'throw'`, requests that cannot be counted get status 503.
+ * say so. With `onUnavailable` `'throw'` or `'deny'`, requests that cannot be counted get status 503.
  *
  * @example
  * import { rateLimit } from 'cinnabar/express'

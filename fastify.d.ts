@@ -40,9 +40,10 @@ export const session: FastifyPluginAsync<{
 /**
  * A plugin that counts requests, and refuses those above the limit with status 429, `Retry-After` and a problem as JSON. Every response
  * has the headers of `RateLimiter.headers`. Who is limited is by default the address of the client, by `clientIp`: behind proxies of your own,
- * say so. With `onUnavailable: 'throw'`, requests that cannot be counted get status 503.
+ * say so. With `onUnavailable` `'throw'` or `'deny'`, requests that cannot be counted get status 503.
  *
- * It applies to the routes of the scope that registers it.
+ * It applies to the routes of the scope that registers it. `onRefused` responds by calling a method of the reply that sends; returning the reply
+ * alone sends nothing.
  *
  * @example
  * import { rateLimit } from 'cinnabar/fastify'

@@ -3,6 +3,8 @@
 const { SessionManager } = require('./index.js')
 const limits = require('./lib/limit/guard.js')
 const { merged } = require('./lib/limit/list-fields.js')
+const { settleWhenSent } = require('./lib/limit/settle-when-sent.js')
+const { callsAny, replace } = require('./lib/limit/watch-calls.js')
 const { admit, guardOptions } = require('./lib/session/guard.js')
 
 // What `register` reads itself.
@@ -12,12 +14,13 @@ const REGISTER_OPTIONS = ['prefix', 'logLevel', 'logSerializers']
 async function session(fastify, options) {
   const guard = guardOptions(options, SessionManager, REGISTER_OPTIONS)
   fastify.decorateRequest('session', null)
-  fastify.addHook('onRequest', async (request, reply) => {
+  const open = async (request, reply) => {
     const { session, refusal } = await admit(request, guard)
-    if (refusal) return reply.code(refusal.status).headers(refusal.headers).send(refusal.body)
+    if (refusal) return refuse(reply, refusal)
     request.session = session
-    return undefined
-  })
+    return true
+  }
+  fastify.addHook('onRequest', continueIf(open))
   fastify.addHook('onSend', async (request, reply, payload) => {
     request.session?.commit(reply)
     return payload
@@ -27,18 +30,50 @@ async function session(fastify, options) {
 /** A plugin for Fastify that counts requests, and refuses those above the limit. */
 async function rateLimit(fastify, options) {
   const guard = limits.guardOptions(options, REGISTER_OPTIONS)
-  const settles = new WeakMap()
-  fastify.addHook('onRequest', async (request, reply) => {
-    const { headers, settle, refusal, result } = await limits.admit(guard, request)
-    if (result) await guard.onRefused?.(request, result, reply)
-    // `onRefused` may have responded itself.
-    if (reply.sent) return reply
-    if (refusal) return reply.code(refusal.status).headers(refusal.headers).send(refusal.body)
-    reply.headers(Object.fromEntries(merged(headers, (name) => reply.getHeader(name))))
-    settles.set(request, settle)
-    return undefined
-  })
-  fastify.addHook('onResponse', async (request, reply) => settles.get(request)?.(reply.statusCode))
+  fastify.addHook(
+    'onRequest',
+    continueIf((request, reply) => countIn(guard, request, reply)),
+  )
+}
+
+/**
+ * A hook that goes on to the handler if `admits` resolves to true; if not, the response is sent, maybe after other hooks. A hook that returns
+ * the reply would go on, too, if the client closed the connection before that.
+ */
+function continueIf(admits) {
+  return (request, reply, done) => {
+    const pass = (isAdmitted) => {
+      if (isAdmitted) done()
+    }
+    admits(request, reply).then(pass, done)
+  }
+}
+
+function refuse(reply, { status, headers, body }) {
+  reply.code(status).headers(headers).send(body)
+  return false
+}
+
+/** Whether the handler is called; if not, the response is sent. */
+async function countIn(guard, request, reply) {
+  const { headers, settle, refusal, result } = await limits.admit(guard, request)
+  if (result && (await hasResponded(guard, request, result, reply))) return false
+  if (refusal) return refuse(reply, refusal)
+  reply.headers(Object.fromEntries(merged(headers, (name) => reply.getHeader(name))))
+  settleWhenSent(reply.raw, settle)
+  return true
+}
+
+/** Calls `onRefused`; returns whether that has responded itself. */
+async function hasResponded({ onRefused }, request, result, reply) {
+  // A reply is a thenable that waits until it is sent, so that an `onRefused` which returns it would wait for itself.
+  const restore = replace(reply, 'then', undefined)
+  try {
+    const hasSent = await callsAny(reply, ['send', 'callNotFound'], () => onRefused?.(request, result, reply))
+    return hasSent || reply.sent || reply.raw.headersSent
+  } finally {
+    restore()
+  }
 }
 
 // Fastify then gives it no scope of its own, so it applies to the routes of the scope that registers it.

@@ -19,8 +19,8 @@ export type RateLimitOfHandler<Limiter> =
         /** How many requests each counts as. Default 1. */
         cost?: number
         /**
-         * What counts: `'all'` requests, or `'failures'`, those whose response has a status of at least 400. A request counts until its
-         * response is known, so that attempts at the same time are limited too. Default `'all'`.
+         * What counts: `'all'` requests, or `'failures'`, those whose response has a status of at least 400 or was never begun. A
+         * request counts until its response is known, so that attempts at the same time are limited too. Default `'all'`.
          */
         count?: 'all' | 'failures'
       }
@@ -42,7 +42,10 @@ export interface RateLimitHandlerOptions<Args extends unknown[], Refused> {
   clientIp?: Omit<ClientIpOptions, 'remoteAddress'>
   /** Whether a request is neither counted nor refused, such as that of a health check. */
   skip?: (...args: Args) => boolean | Promise<boolean>
-  /** Called for each refused request, before its response is sent. It may respond itself. */
+  /**
+   * Called for each request above the limit, before its response is sent. It may respond itself by the time that it returns, or that its promise
+   * resolves. If it does not, the response has the headers that it set, and status 429.
+   */
   onRefused?: Refused
   /** The form of the headers `RateLimit` and `RateLimit-Policy`. Default 11; `'legacy'` for `X-RateLimit-*` only. */
   draft?: RateLimitHeaderOptions['draft']
@@ -61,7 +64,7 @@ export type WithRateLimitOptions<Limiter, Args extends unknown[]> = RateLimitOfH
  * limits may stand one in front of the other.
  *
  * The address of the connection comes from what Deno (`info`), Bun (`server`) and `@hono/node-server` pass as the second argument. In
- * Next.js use that of `cinnabar/next`. With `onUnavailable: 'throw'`, requests that cannot be counted get status 503.
+ * Next.js use that of `cinnabar/next`. With `onUnavailable` `'throw'` or `'deny'`, requests that cannot be counted get status 503.
  *
  * @example
  * Deno.serve(withRateLimit(handler, { limiter, policy: 'api' }))
