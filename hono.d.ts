@@ -35,7 +35,7 @@ export function session<Data extends object = KnownSessionData>(options?: {
 /**
  * Middleware that counts requests, and refuses those above the limit with status 429, `Retry-After` and a problem as JSON. Every response
  * has the headers of `RateLimiter.headers`. Who is limited is by default the address of the client, by `clientIp`: behind proxies of your own,
- * say so. With `onUnavailable: 'throw'`, requests that cannot be counted get status 503.
+ * say so. With `onUnavailable` `'throw'` or `'deny'`, requests that cannot be counted get status 503.
  *
  * The address of the connection is known with `@hono/node-server`, `Deno.serve(app.fetch)` and `Bun.serve(app)`. `onRefused` may return the
  * response to send.
@@ -43,7 +43,8 @@ export function session<Data extends object = KnownSessionData>(options?: {
  * @example
  * import { rateLimit } from 'cinnabar/hono'
  *
- * app.use(rateLimit({ limiter, policy: 'api', identify: (c) => c.get('session').userId }))
+ * const identify = (c) => c.get('session').userId && `user:${c.get('session').userId}`
+ * app.use(rateLimit({ limiter, policy: 'api', identify }))
  * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an invalid option, also a policy that the limiter does not have.
  */
 export function rateLimit<Limiter extends RateLimiter | PolicyRateLimiter<any> = RateLimiter>(

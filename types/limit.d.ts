@@ -133,7 +133,7 @@ export interface CheckOptions extends CallLimits {
 export interface PolicyCheck<Name extends string> {
   /** The name of the policy. */
   policy: Name
-  /** Who is limited. */
+  /** Who is limited. Add a prefix to what clients choose, or they can use up the limits of other identifiers. */
   identifier: string
   /** How many requests it counts as. Default 1. */
   cost?: number
@@ -384,7 +384,7 @@ export interface PolicyRateLimiter<Name extends string> extends Omit<RateLimiter
    * @example
    * const { allowed } = await limiter.checkAll([
    *   { policy: 'login', identifier: ip },
-   *   { policy: 'login', identifier: email },
+   *   { policy: 'login', identifier: `email:${email}` }, // with a prefix, or a client could send an address as its email
    * ])
    */
   checkAll(checks: readonly PolicyCheck<Name>[], options?: CallLimits): Promise<CheckAllResult>
