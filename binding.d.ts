@@ -136,6 +136,12 @@ export declare class Keys {
 
 /** A rate limiter of one service. */
 export declare class Limiter {
+  /** Takes a slot under a concurrency policy: `{ result, slot }`, with the number of the slot or null. */
+  acquire(policy: unknown, id: unknown): RawValue
+  /** Releases a slot; returns whether it was still taken. If that fails, it is repeated until the slot is free. */
+  releaseSlot(number: number): RawValue
+  /** Whether a slot is still taken. */
+  hasSlot(number: number): boolean
   /** Takes `{ prefix, onUnavailable, denyCache, policies }`, where `policies` is a list of names and policies in turn. */
   constructor(service: Service, options: unknown)
   /** Returns the same object with limits: `{ timeoutMs, signals, ids }`. */
@@ -155,12 +161,6 @@ export declare class Limiter {
    * reserved.
    */
   take(policy: unknown, id: unknown, cost: unknown, limit: unknown, how: number, ahead: unknown): RawValue
-  /** Takes a slot under a concurrency policy: `{ result, slot }`, with the number of the slot or null. */
-  acquire(policy: unknown, id: unknown): RawValue
-  /** Releases a slot; returns whether it was still taken. */
-  releaseSlot(number: number): RawValue
-  /** Whether a slot is still taken. */
-  hasSlot(number: number): boolean
   /** Checks hits under several policies, given as policy, identifier, cost and limit in turn: `{ allowed, results }`. */
   takeAll(checks: unknown): RawValue
   /** Replaces the hits of a charge; returns whether that was done. */

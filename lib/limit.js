@@ -2,7 +2,7 @@
 
 const { binding } = require('./bridge.js')
 const { argumentError } = require('./error.js')
-const { undoIfAborted, withoutSignals } = require('./call-limits.js')
+const { NO_LIMITS, undoIfAborted, withoutSignals } = require('./call-limits.js')
 const { featureOn } = require('./feature.js')
 const { clientIp } = require('./limit/client-ip.js')
 const { limitHeaders } = require('./limit/headers.js')
@@ -125,12 +125,14 @@ class RateLimiter extends Limitable {
     const [limiter] = readCall(this, options, NO_OPTIONS)
     const limits = limitsOf(limiter)
     const native = this.#native.within(withoutSignals(limits))
+    // A slot is released whatever limits its acquire had.
+    const owner = this.#native.within(NO_LIMITS)
     const taken = await undoIfAborted(
       limits,
       () => native.acquire(policy, identifier),
-      ({ slot }) => slot !== null && this.#native.releaseSlot(slot),
+      ({ slot }) => slot !== null && owner.releaseSlot(slot),
     )
-    return new Slot(this.#native, taken)
+    return new Slot(owner, taken)
   }
 
   async checkAll(checks, options) {

@@ -115,7 +115,12 @@ export interface ConcurrencyPolicy extends PolicyBase {
 export interface RateLimitSlot extends RateLimitResult, AsyncDisposable {
   /** Whether the slot is taken: it was neither released nor lost, because the store could not be reached for a whole lease or has lost its data. */
   readonly isTaken: boolean
-  /** Releases the slot; returns whether it was still taken. Does nothing for a refusal. */
+  /**
+   * Releases the slot; returns whether it was still taken. Does nothing for a refusal, nor for a slot that was released with its service.
+   * If the store cannot be reached, it rejects, and the release is repeated until the slot is free.
+   *
+   * @throws {CinnabarError} `E_MAYBE_APPLIED`, `E_UNAVAILABLE` and others of the store.
+   */
   release(): Promise<boolean>
 }
 

@@ -7,7 +7,7 @@ import { describe, test } from 'node:test'
 
 import { RateLimiter, RedisService } from 'cinnabar'
 
-import { refuses, root, until } from '../helpers.mjs'
+import { rawClient, refuses, root, until } from '../helpers.mjs'
 import { engines, freePort } from '../support/engines.mjs'
 
 const policies = {
@@ -116,6 +116,53 @@ for (const engine of engines) {
       }),
     )
 
+    test(
+      'a slot can be released after its signal has aborted',
+      withLimiter(async (limiter) => {
+        const done = new AbortController()
+        const slots = [
+          await limiter.with({ signal: done.signal }).acquire('exports', 'x'),
+          await limiter.acquire('exports', 'x', { signal: done.signal }),
+        ]
+        const left = limiter.with({ signal: done.signal }).acquire('short', 'x')
+        done.abort()
+        await refuses(left, 'E_ABORTED')
+        for (const slot of slots) {
+          assert.deepEqual([slot.isTaken, await slot.release(), slot.isTaken], [true, true, false])
+        }
+        await until('that of the caller who left is free', async () => (await limiter.acquire('short', 'x')).allowed)
+      }),
+    )
+
+    test(
+      'a slot of before disconnect() does nothing to those of after connect()',
+      withLimiter(async (limiter, service) => {
+        const before = await limiter.acquire('exports', 'x')
+        await service.disconnect()
+        assert.equal(await before.release(), false, 'it was released with its service')
+        await service.connect()
+        const after = await limiter.acquire('exports', 'x')
+        assert.deepEqual([before.isTaken, await before.release(), after.isTaken], [false, false, true])
+        assert.equal(await after.release(), true)
+      }),
+    )
+
+    test(
+      'a slot that is acquired during disconnect() is released',
+      withLimiter(async (limiter, service) => {
+        for (let turns = 0; turns < 6; turns++) {
+          const other = engine.beside(service)
+          await other.connect()
+          const acquired = new RateLimiter(other, { policies }).acquire('exports', `x${turns}`)
+          for (let turn = 0; turn < turns; turn++) await null
+          const closed = other.disconnect()
+          assert.equal((await acquired).isTaken, false)
+          await closed
+          assert.equal((await limiter.acquire('exports', `x${turns}`)).remaining, 1)
+        }
+      }),
+    )
+
     test('an invalid policy is refused', async () => {
       const service = await engine.makeService()
       for (const policy of [
@@ -169,6 +216,24 @@ test('a slot stays taken while the event loop is blocked, and is free a lease af
   assert.ok(Date.now() - killedAt < 3000)
   assert.equal(await slot.release(), true)
   await service.disconnect()
+})
+
+test('a slot of which no reply came is free soon, whether it was acquired or released', async () => {
+  const service = await redis.makeService({ timeoutMs: 300, retryAttempts: 0, log: false })
+  const limiter = new RateLimiter(service, {
+    policies: { long: { algorithm: 'concurrency', limit: 1, leaseMs: 60_000 } },
+  })
+  const watching = redis.beside(service)
+  const isFree = async (id) => (await (await rawClient(watching)).zCard(`rate_limit:{rate_limit:${id}}:long`)) === 0
+  const slot = await limiter.acquire('long', 'released')
+  await redis.server.whilePaused(async () => {
+    const released = slot.release()
+    assert.equal((await limiter.acquire('long', 'acquired')).isTaken, false)
+    await refuses(released, 'E_MAYBE_APPLIED')
+  })
+  await until('both are free', async () => (await isFree('released')) && (await isFree('acquired')))
+  await service.disconnect()
+  await watching.disconnect()
 })
 
 test('slots without a server do what the limiter says', async () => {

@@ -22,8 +22,9 @@ class Slot {
   }
 
   async release() {
-    if (this.#number === null) return false
     abandoned.unregister(this)
+    // One that is not taken any more may have been released with its service, which accepts no calls then.
+    if (!this.isTaken) return false
     return this.#native.releaseSlot(this.#number)
   }
 

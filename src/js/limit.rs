@@ -2,14 +2,12 @@
 
 mod options;
 mod report;
+mod slots;
 
 use std::sync::Arc;
 
 use cinnabar_core::{
-    agents::{
-        deny_listener::{self, DenyListener},
-        slot_keeper::SlotKeeper,
-    },
+    agents::deny_listener::{self, DenyListener},
     features::{
         Moment,
         limit::{self, Change, Check, Denials, DenyCache, How, LimitResult, Observer, OnUnavailable, Results, Source},
@@ -64,19 +62,6 @@ struct OpenCache {
     store: Arc<Store>,
     /// The cache is found by its address.
     _limiter: Arc<limit::Limiter>,
-}
-
-/// The slots of a limiter while its service is open. They are released with it.
-struct OpenSlots {
-    keeper: Arc<SlotKeeper>,
-    /// They are found by its address.
-    _limiter: Arc<limit::Limiter>,
-}
-
-impl ResourceGroup for OpenSlots {
-    fn end(&self, deadline: Instant) -> Ending {
-        Some(Box::pin(self.keeper.release_all(deadline)))
-    }
 }
 
 impl ResourceGroup for OpenCache {
@@ -213,36 +198,6 @@ impl Limiter {
         })
     }
 
-    /// Takes a slot under a concurrency policy: `{ result, slot }`, with the number of the slot or null.
-    #[napi]
-    pub fn acquire(&self, env: Env, policy: Unknown, id: Unknown) -> RawValue {
-        self.core.submit_output(env, operation("RATE LIMIT"), |js| {
-            let (policy, id) = (js.text(policy.raw(), "policy")?, js.any_text(id.raw(), "identifier")?);
-            let (context, keeper, began) = (self.context(js)?, self.slots(js)?, Instant::now());
-            Ok(self.limiter.acquire(&policy, &id)?.map(move |(result, slot)| {
-                context.observe(&policy, &id, &result);
-                // Without the runtime, which it has just used, its lease ends.
-                let number = slot.and_then(|slot| keeper.keep(slot, began).ok());
-                Output::Object(vec![("result".into(), output(result)), Output::field("slot", number)])
-            }))
-        })
-    }
-
-    /// Releases a slot; returns whether it was still taken.
-    #[napi]
-    pub fn release_slot(&self, env: Env, number: f64) -> RawValue {
-        self.core.submit(env, operation("RELEASE RATE LIMIT"), |js| {
-            let slot = self.slots(js)?.remove(number as u64);
-            Ok(slot.map_or_else(|| Call::ready(false), |slot| slot.release()))
-        })
-    }
-
-    /// Whether a slot is still taken.
-    #[napi]
-    pub fn has_slot(&self, env: Env, number: f64) -> bool {
-        self.core.store().is_some() && self.slots(Js(env.raw())).is_ok_and(|keeper| keeper.is_taken(number as u64))
-    }
-
     /// Checks hits under several policies, given as policy, identifier, cost and limit in turn: `{ allowed, results }`.
     #[napi]
     pub fn take_all(&self, env: Env, checks: Unknown) -> RawValue {
@@ -310,13 +265,6 @@ impl Limiter {
 }
 
 impl Limiter {
-    /// Returns the slots that this service has taken.
-    fn slots(&self, js: Js) -> Result<Arc<SlotKeeper>> {
-        let open_store = self.core.open_store(js)?;
-        let make = |limiter| OpenSlots { keeper: SlotKeeper::new(open_store.store().clone()), _limiter: limiter };
-        Ok(self.core.resources().group(&self.limiter, make).keeper.clone())
-    }
-
     fn context(&self, js: Js) -> Result<Context> {
         let open_store = self.core.open_store(js)?;
         let store = open_store.store().clone();

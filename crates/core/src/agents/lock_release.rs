@@ -1,5 +1,5 @@
-//! Releases locks of unknown outcome: an acquire that got no reply may have succeeded. The release is retried until the store
-//! confirms it or the lock's ttl has passed.
+//! Releases locks and slots of unknown outcome: an acquire that got no reply may have succeeded. The release is retried until the store
+//! confirms it or the ttl has passed.
 
 use std::{
     sync::{

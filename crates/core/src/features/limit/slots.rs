@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cinnabar_port::{
     Call, Merge, Reply, Request,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     random, script,
 };
 
@@ -25,11 +25,17 @@ pub struct Slot {
 }
 
 impl Limiter {
-    /// Takes a slot of an identifier under a concurrency policy; returns the result, and the slot if there was one.
+    /// Takes a slot of an identifier under a concurrency policy; returns the result, and the slot if there was one. `doubt` is called with
+    /// a slot that may have been taken, because no reply came.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for an unknown policy, or one of another algorithm.
-    pub fn acquire(&self, policy: &str, id: &str) -> Result<Call<(LimitResult, Option<Slot>)>> {
+    pub fn acquire(
+        &self,
+        policy: &str,
+        id: &str,
+        doubt: impl FnOnce(Slot) + Send + 'static,
+    ) -> Result<Call<(LimitResult, Option<Slot>)>> {
         let Subject { policy, entry, .. } = self.subject(policy, id, None)?;
         let lease = policy.lease().ok_or_else(|| {
             Error::argument("acquire takes a policy of algorithm 'concurrency'; those of others are checked by check")
@@ -39,7 +45,7 @@ impl Limiter {
         let args = [slot.key.clone(), limit.to_string().into(), ttl::millis(lease), slot.id.clone()];
         // Taking the same slot twice is taking it once.
         let request = Request::script(&ACQUIRE_SLOT, args).merging(Merge::Script).idempotent();
-        let is_shadow = policy.is_shadow();
+        let (is_shadow, doubtful) = (policy.is_shadow(), slot.clone());
         let read = move |reply: Reply, source| {
             let [taken, left, wait] = reply.tuple()?;
             let (taken, left, wait) = (taken.int()? == 1, left.int()?, wait.int()?);
@@ -56,7 +62,11 @@ impl Limiter {
         };
         let uncounted =
             move |allowed| Ok((LimitResult::uncounted(allowed, Some(limit), lease.as_millis() as i64), None));
-        let call = Call::new(request, move |reply| read(reply, Source::Store));
+        let call = Call::new(request, move |reply| read(reply, Source::Store)).inspect(move |ended| {
+            if ended.is_err_and(|error| error.kind == Kind::MaybeApplied) {
+                doubt(doubtful);
+            }
+        });
         Ok(match self.on_unavailable(OnUnavailable::Allow) {
             OnUnavailable::Allow => call.or_fallback(move || uncounted(true)),
             OnUnavailable::Deny => call.or_fallback(move || uncounted(false)),
