@@ -29,18 +29,17 @@ const C = {
 describe('a script that never ends, on the embedded engine', () => {
   for (const [name, script] of Object.entries({ ...LUA, ...C })) {
     test(`${name} ends at its deadline, and others keep theirs`, async () => {
-      const service = await memory.makeService({ timeoutMs: 400 })
+      const service = await memory.makeService({ timeoutMs: 2000 })
       const neighbour = await memory.makeService()
       const far = await redis.makeService()
       await Promise.all([service.set('kept', '1'), neighbour.set('a', 'n'), far.set('a', 'f')])
-      const began = performance.now()
-      const runaway = refuses(service.getClient().eval(script, 0), 'E_TIMEOUT')
-      const waiting = refuses(service.with({ timeoutMs: 100 }).get('kept'), 'E_TIMEOUT').then(
-        () => performance.now() - began,
-      )
+      let ended = false
+      const runaway = refuses(service.getClient().eval(script, 0), 'E_TIMEOUT').finally(() => (ended = true))
+      const waiting = refuses(service.with({ timeoutMs: 100 }).get('kept'), 'E_TIMEOUT')
       assert.deepEqual(await Promise.all([neighbour.get('a'), far.get('a')]), ['n', 'f'])
-      assert.ok(performance.now() - began < 350, 'neither waits for the script')
-      assert.ok((await waiting) < 350, 'a call behind it has its own deadline')
+      assert.ok(!ended, 'neither waits for the script')
+      await waiting
+      assert.ok(!ended, 'a call behind it has its own deadline')
       await runaway
       assert.equal(await service.get('kept'), '1')
       await Promise.all([service, neighbour, far].map((each) => each.disconnect()))
@@ -48,7 +47,7 @@ describe('a script that never ends, on the embedded engine', () => {
   }
 
   test('what it had written stays, and its error says so', async () => {
-    const service = await memory.makeService({ timeoutMs: 200 })
+    const service = await memory.makeService({ timeoutMs: 1000 })
     const client = await rawClient(service)
     for (const loop of ['while true do end', Object.values(C)[0]]) {
       const error = await refuses(client.eval(`redis.call('INCR', 'n') ${loop}`, 0), 'E_MAYBE_APPLIED')
@@ -74,27 +73,32 @@ describe('a script that never ends, on the embedded engine', () => {
     const patient = service.with({ timeoutMs: 60_000 }).getClient()
     // A pattern that takes about three deadlines on this machine.
     let [length, pattern, took] = [150, '', 0]
+    const run = async () => {
+      const began = performance.now()
+      await patient.eval(`return ${pattern}`, 0)
+      return performance.now() - began
+    }
     while (took < 600) {
       length = Math.ceil(length * 1.2)
       pattern = PATTERN.replace('300', length)
-      const began = performance.now()
-      await patient.eval(`return ${pattern}`, 0)
-      took = performance.now() - began
+      // Another process may have had the processor in one of two runs.
+      took = await run()
+      if (took >= 600) took = Math.min(took, await run())
     }
     await refuses((await rawClient(service)).eval(`${pattern} redis.call('SET', 'late', '1')`, 0), 'E_TIMEOUT')
-    assert.equal(await service.get('late'), null)
+    assert.equal(await patient.get('late'), null)
     // The same without a deadline takes as long as that one needs to come to its write.
-    await patient.eval(`return ${pattern}`, 0)
-    await patient.eval(`return ${pattern}`, 0)
-    assert.equal(await service.get('late'), null)
+    await run()
+    await run()
+    assert.equal(await patient.get('late'), null)
     await service.disconnect()
   })
 
   test('scripts that were loaded are still known afterwards', async () => {
-    const service = await memory.makeService({ timeoutMs: 200 })
+    const service = await memory.makeService()
     const client = await rawClient(service)
     const sha = await client.sendCommand(['SCRIPT', 'LOAD', 'return ARGV[1]'])
-    await refuses(client.eval(Object.values(C)[0], 0), 'E_TIMEOUT')
+    await refuses(client.with({ timeoutMs: 200 }).eval(Object.values(C)[0], 0), 'E_TIMEOUT')
     assert.deepEqual(await client.sendCommand(['SCRIPT', 'EXISTS', sha]), [1])
     assert.equal(await client.sendCommand(['EVALSHA', sha, '0', 'x']), 'x')
     await service.disconnect()
