@@ -134,8 +134,10 @@ describe('daylight saving', () => {
       let going = true
       const killer = (async () => {
         while (going) {
-          await new Promise((resolve) => setTimeout(resolve, 50 + random() * 150))
           const victim = Math.floor(random() * SCHEDULERS)
+          // One that is killed before it works would have done nothing to go wrong, and none might come to work.
+          await Promise.race([workers[victim].working, workers[victim].ended])
+          await new Promise((resolve) => setTimeout(resolve, 50 + random() * 150))
           await end(workers[victim], 'SIGKILL')
           kills++
           workers[victim] = startWorker(server.url)
@@ -172,7 +174,7 @@ describe('daylight saving', () => {
   })
 })
 
-/** A process that works, and says at its start what repeats, as programs do. */
+/** A process that works, and says at its start what repeats, as programs do. Its `working` resolves once it does. */
 function startWorker(url) {
   const source = `
     import { JobQueue, RedisService } from 'cinnabar'
@@ -180,9 +182,13 @@ function startWorker(url) {
     await service.connect()
     const queue = new JobQueue('q', { service, leaseMs: 1000, maxCrashes: 1000 })
     for (const [id, schedule] of Object.entries(${JSON.stringify(SCHEDULES)})) await queue.repeat(id, schedule, id)
-    queue.process((job) => service.getClient().sAdd('ran', job.id), { concurrency: 2 })`
-  return background(process.execPath, ['--input-type=module', '-e', source], {
+    queue.process((job) => service.getClient().sAdd('ran', job.id), { concurrency: 2 })
+    process.send('working')`
+  const worker = background(process.execPath, ['--input-type=module', '-e', source], {
     cwd: root,
     env: { PATH: process.env.PATH },
+    talks: true,
   })
+  worker.working = new Promise((resolve) => worker.once('message', resolve))
+  return worker
 }
