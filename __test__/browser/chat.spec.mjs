@@ -61,7 +61,7 @@ async function say(page, text) {
 const messages = (page) => page.locator('#log .message p').allTextContents()
 const people = async (page) => (await page.locator('#people li span:last-child').allTextContents()).sort()
 
-describe('the chat', { timeout: 120_000 }, () => {
+describe('the chat', () => {
   const cleanUp = []
   let redis, chat, browser, ada, grace
 
@@ -190,7 +190,7 @@ describe('the chat', { timeout: 120_000 }, () => {
   })
 })
 
-describe('the chat when something hangs or is lost', { timeout: 120_000 }, () => {
+describe('the chat when something hangs or is lost', () => {
   const cleanUp = []
   let redis, chat, ada, grace
 
@@ -243,7 +243,7 @@ describe('the chat when something hangs or is lost', { timeout: 120_000 }, () =>
   })
 })
 
-describe("the chat's servers", { timeout: 60_000 }, () => {
+describe("the chat's servers", () => {
   let redis, chat
 
   before(async () => {

@@ -10,7 +10,7 @@ import { startExample } from './support.mjs'
 
 const JSON_TYPE = { 'Content-Type': 'application/json' }
 
-describe('the example server', { timeout: 60_000 }, () => {
+describe('the example server', () => {
   let example
   before(async () => (example = await startExample()))
   after(async () => assert.equal(await example.stop(), 0, example.output()))
@@ -145,7 +145,7 @@ describe('the example server', { timeout: 60_000 }, () => {
   }
 })
 
-describe('the room of the example server', { timeout: 60_000 }, () => {
+describe('the room of the example server', () => {
   const cleanUp = []
   let redis
   before(async () => {
@@ -204,7 +204,7 @@ describe('the room of the example server', { timeout: 60_000 }, () => {
   })
 })
 
-describe('the limit of the example server', { timeout: 60_000 }, () => {
+describe('the limit of the example server', () => {
   for (const [proxies, forwarded] of [
     [undefined, (i) => `10.0.0.${i}`],
     ['0', (i) => `10.0.0.${i}, 203.0.113.7`],
@@ -224,7 +224,7 @@ describe('the limit of the example server', { timeout: 60_000 }, () => {
   }
 })
 
-describe('the example around its server', { timeout: 60_000 }, () => {
+describe('the example around its server', () => {
   test('says in words that a port is taken, and takes the next one when none was asked for', async () => {
     const blocker = createServer().listen(0, '127.0.0.1')
     await once(blocker, 'listening')

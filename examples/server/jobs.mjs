@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { JobQueue } from '../../index.js'
 
 const STEPS = 20
-const STEP_MS = 120
+const STEP_MS = Number(process.env.STEP_MS) || 120
 const AT_ONCE = 2
 const EVENTS = ['added', 'active', 'progress', 'completed', 'retrying', 'stalled', 'dead', 'gap']
 const CLOSE_MS = 1000

@@ -11,7 +11,7 @@ const VALUE_KEY = 'example:counter:value'
 const HOLDER_KEY = 'example:counter:holder'
 const DAY_SECONDS = 86_400
 const LOCK_SECONDS = 10
-const HOLD_MS = 3000
+const HOLD_MS = Number(process.env.HOLD_MS) || 3000
 const WORK_MS = 40
 
 export function counterRoutes({ stopping }) {

@@ -1,9 +1,9 @@
-// A route that allows five requests in ten seconds per client, with the headers that say so.
+// A route that allows five requests in ten seconds (or WINDOW_SECONDS) per client, with the headers that say so.
 import { RateLimiter } from '../../../index.js'
 import { clientOf, send } from '../http.mjs'
 
 const LIMIT = 5
-const WINDOW_SECONDS = 10
+const WINDOW_SECONDS = Number(process.env.WINDOW_SECONDS) || 10
 
 export function limitedRoutes({ proxies }) {
   return {
