@@ -211,14 +211,19 @@ export declare class LockHandle {
   isLost(): boolean
   /** Whether the life of the lock may be over. */
   isExpired(): boolean
-  /** Declares the lock lost. */
-  lose(): void
   /** Extends the lock to this ttl, which becomes its life; false if it has been lost or released. */
   extend(ttl: unknown): RawValue
-  /** Notes that the lock is being extended to `ttl` in another way, until `end_extension`; `ago` is for how many ms. */
-  beginExtension(ago: number, ttl: number): void
-  /** Ends the first of them, with its result; without one, the outcome is unknown. */
-  endExtension(extended?: boolean | undefined | null): void
+  /**
+   * Notes that the lock is being extended to `ttl` in another way, until `end_extension` with the number that this returns; none if no
+   * lock can be extended so. `ago` is for how many ms.
+   */
+  beginExtension(ago: number, ttl: unknown): number | null
+  /** Ends it with its result; without one, the outcome is unknown. */
+  endExtension(number: number, extended?: boolean | undefined | null): void
+  /** Notes that the lock is being released by its token, until `end_release`: it is not renewed meanwhile. */
+  beginRelease(): void
+  /** Ends it with its result; without one, the outcome is unknown. */
+  endRelease(released?: boolean | undefined | null): void
   /** Releases the lock: resolves to whether it was held until then. It is not renewed from now on. */
   release(): RawValue
   /** The lock is not held any more: releases the reader and lets the drain end. */

@@ -48,8 +48,8 @@ class DistributedLock extends Limitable {
   releaseLock(resource, token) {
     const lease = leaseOf(token)
     // Under `withLock` it is strict: a store that could not be reached must not look like a lost lock.
-    const releasing = this.#native.release(resource, token, lease !== undefined)
-    return lease?.release(releasing, this.#native.scope(resource)) ?? releasing
+    const release = () => this.#native.release(resource, token, lease !== undefined)
+    return lease?.release(release, this.#native.scope(resource)) ?? release()
   }
 
   extendLock(resource, token, ttlSeconds = 30) {

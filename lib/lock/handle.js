@@ -71,6 +71,8 @@ class Lock {
 
   async #release() {
     leases.delete(this.token)
+    // `releaseLock` may be about to release it.
+    if (this.#lease.releasing) await this.#lease.releasing.catch(() => {})
     if (this.#lease.isReleased) {
       this.#native.end()
       return 'released'
@@ -106,6 +108,8 @@ class Lock {
 /** What `extendLock` and `releaseLock` with the token of a lock do to it. */
 class Lease {
   isReleased = false
+  /** What `releaseLock` returned last. */
+  releasing
   #lock
   #native
   #scope
@@ -122,28 +126,39 @@ class Lease {
    */
   async extend(extending, requestedAt, ttlSeconds, scope) {
     if (scope !== this.#scope) return extending
-    this.#native.beginExtension(now() - requestedAt, ttlSeconds)
+    const number = this.#native.beginExtension(now() - requestedAt, ttlSeconds)
+    // Not a ttl, so the call has failed.
+    if (number === null) return extending
     let isExtended
     try {
       return (isExtended = await extending)
     } finally {
-      this.#native.endExtension(isExtended)
+      this.#native.endExtension(number, isExtended)
       void this.#lock.held
     }
   }
 
-  /** Resolves to whether `releasing` has released the lock, and follows it. */
-  async release(releasing, scope) {
-    if (scope !== this.#scope) return releasing
-    const isReleased = await releasing
-    if (isReleased) {
-      this.isReleased = true
-      this.#native.end()
-    } else {
-      this.#native.lose()
+  /** Resolves to whether `release()` has released the lock, and follows it. */
+  release(release, scope) {
+    if (scope !== this.#scope) return release()
+    // Before it is sent: a renewal that follows it would find no lock.
+    this.#native.beginRelease()
+    return (this.releasing = this.#follow(release()))
+  }
+
+  async #follow(releasing) {
+    let isReleased
+    try {
+      return (isReleased = await releasing)
+    } finally {
+      this.#native.endRelease(isReleased)
+      if (isReleased) {
+        this.isReleased = true
+        leases.delete(this.#lock.token)
+        this.#native.end()
+      }
       void this.#lock.held
     }
-    return isReleased
   }
 }
 

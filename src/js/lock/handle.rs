@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::HashMap,
     sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
@@ -46,7 +47,9 @@ pub struct LockHandle {
     /// The reader that is called when the lock is lost.
     reader: Cell<Option<u64>>,
     guard: RefCell<Option<DrainGuard>>,
-    extension: RefCell<Vec<Extension>>,
+    /// The extensions in flight that were made by the token, by their numbers.
+    extensions: RefCell<HashMap<u32, Extension>>,
+    last_extension: Cell<u32>,
     /// Dropping it ends a wait.
     waiting: RefCell<Option<oneshot::Sender<()>>>,
 }
@@ -84,7 +87,8 @@ impl LockHandle {
             kept: Arc::default(),
             reader: Cell::default(),
             guard: RefCell::default(),
-            extension: RefCell::default(),
+            extensions: RefCell::default(),
+            last_extension: Cell::default(),
             waiting: RefCell::default(),
         })
     }
@@ -235,14 +239,6 @@ impl LockHandle {
         self.kept.get().is_none_or(|kept| kept.is_expired())
     }
 
-    /// Declares the lock lost.
-    #[napi]
-    pub fn lose(&self) {
-        if let Some(kept) = self.kept.get() {
-            kept.lose();
-        }
-    }
-
     /// Extends the lock to this ttl, which becomes its life; false if it has been lost or released.
     #[napi]
     pub fn extend(&self, env: Env, ttl: Unknown) -> RawValue {
@@ -259,23 +255,43 @@ impl LockHandle {
         })
     }
 
-    /// Notes that the lock is being extended to `ttl` in another way, until `end_extension`; `ago` is for how many ms.
+    /// Notes that the lock is being extended to `ttl` in another way, until `end_extension` with the number that this returns; none if no
+    /// lock can be extended so. `ago` is for how many ms.
     #[napi]
-    pub fn begin_extension(&self, ago: f64, ttl: f64) {
-        let (Some(kept), Ok(ttl)) = (self.kept.get(), lock::checked_ttl(ttl)) else { return };
+    pub fn begin_extension(&self, env: Env, ago: f64, ttl: Unknown) -> Option<u32> {
+        let kept = self.kept.get()?;
+        let ttl = Js(env.raw()).any_number(ttl.raw(), "ttlSeconds").and_then(lock::checked_ttl).ok()?;
         let ago = Duration::try_from_secs_f64(ago / 1000.0).unwrap_or_default();
         let now = Instant::now();
-        self.extension.borrow_mut().push(kept.begin_extension(now.checked_sub(ago).unwrap_or(now), ttl));
+        let number = self.last_extension.get().wrapping_add(1);
+        self.last_extension.set(number);
+        let extension = kept.begin_extension(now.checked_sub(ago).unwrap_or(now), ttl);
+        self.extensions.borrow_mut().insert(number, extension);
+        Some(number)
     }
 
-    /// Ends the first of them, with its result; without one, the outcome is unknown.
+    /// Ends it with its result; without one, the outcome is unknown.
     #[napi]
-    pub fn end_extension(&self, extended: Option<bool>) {
-        let mut extensions = self.extension.borrow_mut();
-        if !extensions.is_empty() {
-            let extension = extensions.remove(0);
-            drop(extensions);
+    pub fn end_extension(&self, number: u32, extended: Option<bool>) {
+        let extension = self.extensions.borrow_mut().remove(&number);
+        if let Some(extension) = extension {
             extension.end(extended);
+        }
+    }
+
+    /// Notes that the lock is being released by its token, until `end_release`: it is not renewed meanwhile.
+    #[napi]
+    pub fn begin_release(&self) {
+        if let Some(kept) = self.kept.get() {
+            kept.begin_release_in_doubt();
+        }
+    }
+
+    /// Ends it with its result; without one, the outcome is unknown.
+    #[napi]
+    pub fn end_release(&self, released: Option<bool>) {
+        if let Some(kept) = self.kept.get() {
+            kept.end_release_in_doubt(released);
         }
     }
 

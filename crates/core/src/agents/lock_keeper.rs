@@ -29,6 +29,8 @@ const MAX_PATIENCE: Duration = Duration::from_secs(5);
 const MIN_PATIENCE: Duration = Duration::from_millis(50);
 /// Renewals that are due this much later are made together with those that are due.
 const TOGETHER: Duration = Duration::from_millis(5);
+/// The longest pause of a keeper that is not woken.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 static KEEPERS: Registry<(usize, String), LockKeeper> = Registry::new();
 
@@ -117,7 +119,7 @@ impl LockKeeper {
         Ok(kept)
     }
 
-    /// Loses what is late and renews what is due. Returns when something is next; `None` if no lock is held.
+    /// Loses what is late and renews what is due. Returns when something is next, at the latest; `None` if no lock is held.
     fn turn(self: &Arc<Self>) -> Option<Instant> {
         let now = Instant::now();
         let mut state = self.state.lock();
@@ -126,7 +128,9 @@ impl LockKeeper {
         let due = |kept: &Arc<RenewedLock>| Some((kept.clone(), kept.lock.lock().begin_renewal(now + TOGETHER)?));
         let due: Vec<_> = state.held.iter().filter_map(due).collect();
         let next = state.held.iter().filter_map(|kept| kept.lock.lock().next_event()).min();
-        state.running = next.is_some();
+        state.running = !state.held.is_empty();
+        // The end of a release in doubt wakes the keeper.
+        let next = state.running.then(|| next.unwrap_or(now + MAX_PAUSE));
         drop(state);
         late.iter().for_each(|kept| kept.report_lost());
         if !due.is_empty() {
@@ -199,6 +203,22 @@ impl RenewedLock {
         self.wake.notify_one();
     }
 
+    /// Its caller releases it in another way: until `end_release_in_doubt` it is neither renewed nor lost.
+    pub fn begin_release_in_doubt(&self) {
+        self.lock.lock().begin_release_in_doubt();
+    }
+
+    /// Ends that: whether the store released the lock, `None` if that is unknown.
+    pub fn end_release_in_doubt(&self, released: Option<bool>) {
+        let was_lost = self.lock.lock().end_release_in_doubt(released);
+        if was_lost {
+            self.report_lost();
+        } else if released == Some(true) {
+            self.begin_release();
+        }
+        self.wake.notify_one();
+    }
+
     /// Whether its life may be over.
     pub fn is_expired(&self) -> bool {
         self.lock.lock().is_expired(Instant::now())
@@ -211,8 +231,10 @@ impl RenewedLock {
 
     /// Returns the call that extends it to this ttl, which becomes its life. It is not renewed until that has ended.
     pub fn following(self: &Arc<Self>, extension: Call<bool>, ttl: Duration) -> Call<bool> {
-        let pending = self.begin_extension(Instant::now(), ttl);
-        extension.inspect(move |extended| pending.end(extended.ok().copied()))
+        let (pending, kept) = (self.begin_extension(Instant::now(), ttl), self.clone());
+        let extension = extension.inspect(move |extended| pending.end(extended.ok().copied()));
+        // It may have been lost before the reply came.
+        extension.map(move |extended| extended && kept.is_valid())
     }
 
     /// Its caller extends it to this ttl by a request at `requested`: it is not renewed until the returned guard is dropped.

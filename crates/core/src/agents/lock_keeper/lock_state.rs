@@ -29,6 +29,10 @@ pub struct LockState {
     renewing: bool,
     /// How many extensions by the caller are in flight, during which it is not renewed: a renewal could shorten what they extend.
     extending: usize,
+    /// How many releases by the token are in flight, whose result decides whether it was lost,
+    releasing: usize,
+    /// and whether a renewal has found meanwhile that the lock is not held.
+    missing: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +54,8 @@ impl LockState {
             next_renewal: requested,
             renewing: false,
             extending: 0,
+            releasing: 0,
+            missing: false,
         };
         lock.grant(requested, life);
         lock
@@ -63,7 +69,7 @@ impl LockState {
 
     /// Whether no other caller can have it yet.
     pub fn is_valid(&self, now: Instant) -> bool {
-        self.phase == Phase::Held && now < self.lost_at
+        self.phase == Phase::Held && self.releasing == 0 && now < self.lost_at
     }
 
     /// Whether its life may be over.
@@ -97,7 +103,7 @@ impl LockState {
 
     /// Declares it lost if its time has come; returns whether it was held until now.
     pub fn lose_if_late(&mut self, now: Instant) -> bool {
-        now >= self.lost_at && self.lose()
+        now >= self.lost_at && self.releasing == 0 && self.lose()
     }
 
     /// Declares it lost although it was released: the store has found that it was not held. Returns whether it was not known to be lost.
@@ -128,8 +134,25 @@ impl LockState {
         self.renewing = false;
         match result {
             Some(true) => self.grant(requested, ttl),
+            Some(false) if self.releasing > 0 => self.missing = true,
             Some(false) => return self.lose(),
             None => self.next_renewal = now + self.life / AGAIN,
+        }
+        false
+    }
+
+    /// Its caller releases it by its token: it is neither renewed nor lost until `end_release_in_doubt` is called.
+    pub fn begin_release_in_doubt(&mut self) {
+        self.releasing += 1;
+    }
+
+    /// Records the result of that release: whether the store released it, `None` if that is unknown. Returns whether the lock was lost.
+    pub fn end_release_in_doubt(&mut self, result: Option<bool>) -> bool {
+        self.releasing = self.releasing.saturating_sub(1);
+        match result {
+            Some(true) => self.release(),
+            Some(false) => return self.lose(),
+            None => return self.releasing == 0 && self.missing && self.lose(),
         }
         false
     }
@@ -149,6 +172,7 @@ impl LockState {
                 self.hold_until = self.hold_until.max(requested + ttl);
                 self.grant(requested, ttl);
             }
+            Some(false) if self.releasing > 0 => self.missing = true,
             Some(false) => return self.lose(),
             // The store may have shortened it.
             None if requested + ttl < self.expires => self.grant(requested, ttl),
@@ -159,7 +183,7 @@ impl LockState {
 
     /// When something is to be done about it next.
     pub fn next_event(&self) -> Option<Instant> {
-        if self.is_over() {
+        if self.is_over() || self.releasing > 0 {
             return None;
         }
         let renews = !self.renewing && self.is_renewable();
@@ -167,7 +191,7 @@ impl LockState {
     }
 
     fn is_renewable(&self) -> bool {
-        self.extending == 0 && self.expires < self.hold_until
+        self.extending == 0 && self.releasing == 0 && self.expires < self.hold_until
     }
 }
 
@@ -232,6 +256,25 @@ mod tests {
         lock.begin_extension();
         assert!(!lock.extended(start + SECOND * 6, SECOND * 3, None));
         assert_eq!(lock.left(start + SECOND * 6), SECOND * 3, "it may have been shortened");
+    }
+
+    #[test]
+    fn while_a_release_is_in_flight_only_its_result_decides() {
+        let in_doubt = || {
+            let (mut lock, start) = lock(10, 3600);
+            let ttl = lock.begin_renewal(start + SECOND * 4).unwrap();
+            lock.begin_release_in_doubt();
+            assert!(!lock.renewed(start + SECOND * 4, ttl, Some(false), start + SECOND * 4));
+            assert!(!lock.lose_if_late(start + SECOND * 9) && !lock.is_valid(start + SECOND * 9));
+            assert!(lock.next_event().is_none() && lock.begin_renewal(start + SECOND * 8).is_none());
+            lock
+        };
+        let mut lock = in_doubt();
+        assert!(!lock.end_release_in_doubt(Some(true)) && lock.is_over() && !lock.is_lost());
+        let mut lock = in_doubt();
+        assert!(lock.end_release_in_doubt(Some(false)) && lock.is_lost());
+        let mut lock = in_doubt();
+        assert!(lock.end_release_in_doubt(None) && lock.is_lost());
     }
 
     #[test]
