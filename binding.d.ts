@@ -136,6 +136,10 @@ export declare class Keys {
 
 /** A rate limiter of one service. */
 export declare class Limiter {
+  /** Leases up to `wanted` hits, or none if fewer than `least` are left: `{ result, hits, charge }`. */
+  lease(policy: unknown, id: unknown, wanted: unknown, least: unknown): RawValue
+  /** Observes checks of an identifier that were decided from a share; a refusal lasts so many milliseconds. */
+  observe(policy: string, id: string, allowed: number, refused: number, lasts: number): void
   /** Takes a slot under a concurrency policy: `{ result, slot }`, with the number of the slot or null. */
   acquire(policy: unknown, id: unknown): RawValue
   /** Releases a slot; returns whether it was still taken. If that fails, it is repeated until the slot is free. */

@@ -4,6 +4,8 @@ const { holdsOf, releaseHolds } = require('./keep-alive.js')
 const { unlimited } = require('./native-service.js')
 const { reclaimPrefixes, releasePrefixes } = require('./prefixes.js')
 
+// By native service: what has to be done while its calls still reach the store.
+const endings = new WeakMap()
 // By native service: its last `disconnect()`, unless it has been connected again since. `connect()` may be called while it drains.
 const disconnects = new WeakMap()
 
@@ -13,6 +15,7 @@ const disconnects = new WeakMap()
  */
 function beginDisconnect(native) {
   const endHolds = holdsOf(native)
+  for (const end of endings.get(native) ?? []) end()
   const mine = {}
   disconnects.set(native, mine)
   return () => {
@@ -23,10 +26,16 @@ function beginDisconnect(native) {
   }
 }
 
+/** Calls `end()` whenever a service begins to disconnect. */
+function beforeDisconnect(native, end) {
+  if (!endings.has(native)) endings.set(native, new Set())
+  endings.get(native).add(end)
+}
+
 /** Notes that a service is being connected. Throws if another service has taken one of its prefixes. */
 function beginConnect(native) {
   reclaimPrefixes(native)
   disconnects.delete(unlimited(native))
 }
 
-module.exports = { beginConnect, beginDisconnect }
+module.exports = { beforeDisconnect, beginConnect, beginDisconnect }

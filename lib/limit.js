@@ -3,12 +3,14 @@
 const { binding } = require('./bridge.js')
 const { argumentError } = require('./error.js')
 const { NO_LIMITS, undoIfAborted, withoutSignals } = require('./call-limits.js')
+const { beforeDisconnect } = require('./draining.js')
 const { featureOn } = require('./feature.js')
 const { clientIp } = require('./limit/client-ip.js')
 const { limitHeaders } = require('./limit/headers.js')
-const { readPolicies, windowsOf } = require('./limit/policies.js')
+const { readPolicies, sharedOf, windowsOf } = require('./limit/policies.js')
 const { limitProblem } = require('./limit/problem.js')
 const { routeKey } = require('./limit/route-key.js')
+const { Shares } = require('./limit/shares.js')
 const { Slot } = require('./limit/slot.js')
 const { waitForTurn } = require('./limit/wait.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
@@ -49,17 +51,19 @@ class RateLimiter extends Limitable {
       const own = ownOptions(options, OPTIONS)
       own.policies = readPolicies(own.policies)
       const { prefix = defaultPrefixes.limiter, policies } = own
+      const shared = {
+        routePrefix: prefix === defaultPrefixes.limiter ? '' : prefix,
+        hasPolicies: policies !== undefined && policies.length > 0,
+        windows: windowsOf(policies),
+      }
       const make = (native) => {
         const limiter = new binding.Limiter(native, own)
         claimPrefix(native, 'limiter', prefix)
-        return { native: limiter, owner: unlimited(native) }
+        const owner = unlimited(native)
+        shared.shares = sharesOn(owner, limiter, sharedOf(policies))
+        return { native: limiter, owner }
       }
-      const routePrefix = prefix === defaultPrefixes.limiter ? '' : prefix
-      return featureOn(service, make, {
-        routePrefix,
-        hasPolicies: policies !== undefined && policies.length > 0,
-        windows: windowsOf(policies),
-      })
+      return featureOn(service, make, shared)
     })
   }
 
@@ -92,7 +96,31 @@ class RateLimiter extends Limitable {
     const [limiter, { cost, limit, refundable = false }] = readCall(this, options, CHECK_OPTIONS)
     if (typeof refundable !== 'boolean')
       throw argumentError(`refundable must be a boolean, got ${describe(refundable)}`)
+    if (limit === undefined && !refundable) {
+      const decided = limiter.#decide(policy, identifier, cost)
+      if (decided !== undefined) return decided
+    }
     return limiter.#native.take(policy, identifier, cost, limit, refundable ? HOW.reserve : HOW.take)
+  }
+
+  /** Decides from this process's share of the limit, or returns `undefined`. */
+  #decide(policy, identifier, cost = 1) {
+    const { shares } = partsOf(this).shared
+    if (!shares?.has(policy) || typeof identifier !== 'string' || !(Number.isSafeInteger(cost) && cost > 0))
+      return undefined
+    const limits = limitsOf(this)
+    if (limits.signals.some(({ aborted }) => aborted)) return undefined
+    const decided = shares.decide(policy, identifier, cost)
+    // A call with limits of its own does not wait for a share, which is asked for on behalf of others too.
+    if (decided !== undefined || limits !== NO_LIMITS) return decided
+    return shares
+      .check(policy, identifier, cost)
+      .then((result) => result ?? this.#native.take(policy, identifier, cost, undefined, HOW.take))
+  }
+
+  /** Gives back this process's share of an identifier's limit, which is about to change. */
+  #release(policy, identifier) {
+    partsOf(this).shared.shares?.release(policy, identifier)
   }
 
   async peek(policy, identifier, options) {
@@ -157,34 +185,41 @@ class RateLimiter extends Limitable {
 
   async block(policy, identifier, seconds, options) {
     const [limiter] = readCall(this, options, NO_OPTIONS)
+    limiter.#release(policy, identifier)
     return limiter.#native.change(policy, identifier, 'block', seconds)
   }
 
   async unblock(policy, identifier, options) {
     const [limiter] = readCall(this, options, NO_OPTIONS)
+    limiter.#release(policy, identifier)
     return limiter.#native.change(policy, identifier, 'unblock')
   }
 
   async reset(policy, identifier, options) {
     const [limiter] = readCall(this, options, NO_OPTIONS)
+    limiter.#release(policy, identifier)
     return limiter.#native.change(policy, identifier, 'reset')
   }
 
   async override(policy, identifier, options) {
     const [limiter, { limit, ttlSeconds }] = readCall(this, options, OVERRIDE_OPTIONS)
+    limiter.#release(policy, identifier)
     return limiter.#native.change(policy, identifier, 'override', ttlSeconds, limit)
   }
 
   async restore(policy, identifier, options) {
     const [limiter] = readCall(this, options, NO_OPTIONS)
+    limiter.#release(policy, identifier)
     return limiter.#native.change(policy, identifier, 'restore')
   }
 
   stats() {
+    partsOf(this).shared.shares?.flush()
     return this.#native.stats()
   }
 
   offenders(most = 10) {
+    partsOf(this).shared.shares?.flush()
     return this.#native.offenders(most).map(([policy, identifier, refused]) => ({
       policy: policy === '' ? null : policy,
       identifier,
@@ -203,6 +238,18 @@ class RateLimiter extends Limitable {
   keyForRoute(ip, endpoint) {
     return routeKey(ip, endpoint, partsOf(this).shared.routePrefix)
   }
+}
+
+function sharesOn(owner, native, policies) {
+  // A check by the embedded engine needs no round trip, and tests move its clock.
+  if (policies.length === 0 || owner.describe().engine === 'memory') return undefined
+  const shares = new Shares(policies, {
+    lease: (policy, identifier, wanted, least) => native.lease(policy, identifier, wanted, least),
+    giveBack: (policy, identifier, charge, used) => native.settle(policy, identifier, charge, used),
+    observe: (policy, identifier, allowed, refused, ms) => native.observe(policy, identifier, allowed, refused, ms),
+  })
+  beforeDisconnect(owner, () => shares.release())
+  return shares
 }
 
 function presetOf(preset) {

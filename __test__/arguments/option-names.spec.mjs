@@ -90,7 +90,17 @@ const DECLARED = {
   createSession: { types: ['CreateSessionOptions'] },
   updateSession: { types: ['UpdateSessionOptions'] },
   limiter: { types: ['RateLimiterOptions', 'PolicyRateLimiterOptions'] },
-  policy: { types: ['PolicyBase', 'GcraPolicy', 'WindowPolicy', 'CalendarPolicy', 'ConcurrencyPolicy'] },
+  policy: {
+    types: [
+      'PolicyBase',
+      'GcraPolicy',
+      'SharedPolicyBase',
+      'FixedWindowPolicy',
+      'SlidingWindowPolicy',
+      'CalendarPolicy',
+      'ConcurrencyPolicy',
+    ],
+  },
   locks: { types: ['DistributedLockOptions'] },
   rooms: { types: ['RealtimeDataManagerOptions'] },
   subscribe: { types: ['StreamOptions', 'SubscribeOptions'], inLib: ['onGap', 'onError'] },

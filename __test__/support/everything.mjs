@@ -165,8 +165,12 @@ async function policies(service) {
       fixed: { algorithm: 'fixed-window', limit: 5, per: 60 },
       daily: { limit: 5, per: 'day' },
       slots: { algorithm: 'concurrency', limit: 1, leaseMs: 1000 },
+      shared: { algorithm: 'fixed-window', limit: 5, per: 60, mode: 'shares' },
     },
   })
+  for (const allowed of [true, true, true, true, true, false]) {
+    assert.equal((await limiter.check('shared', 'ann')).allowed, allowed)
+  }
   const slot = await limiter.acquire('slots', 'ann')
   assert.equal((await limiter.acquire('slots', 'ann')).allowed, false)
   for (const policy of ['gcra', 'sliding', 'fixed', 'daily']) {

@@ -55,6 +55,7 @@ import type {
   MultiResults,
   Message,
   MessageStream,
+  RateLimitPolicy,
   RateLimitProblem,
   RateLimitResult,
   RawClient,
@@ -524,7 +525,7 @@ export async function limits(): Promise<Response> {
     const allowed: boolean = await limiter.checkLimit(limiter.keyForRoute('127.0.0.1', '/api'), 5, 60)
     void [removed, allowed]
   }
-  same<'store' | 'cache' | 'local' | 'fallback', RateLimitResult['source']>(true)
+  same<'store' | 'share' | 'cache' | 'local' | 'fallback', RateLimitResult['source']>(true)
   same<number, RateLimitResult['retryAfterMs']>(true)
   const policies = new RateLimiter(redisService, {
     policies: {
@@ -543,6 +544,15 @@ export async function limits(): Promise<Response> {
   same<boolean, typeof all.allowed>(true)
   same<boolean, Awaited<ReturnType<typeof policies.settle>>>(true)
   same<string | null | undefined, ReturnType<typeof policies.offenders>[0]['policy'] | undefined>(true)
+  void new RateLimiter(redisService, {
+    policies: {
+      p: { algorithm: 'fixed-window', limit: 1, per: 1, mode: 'shares' },
+      q: { limit: 1, per: 'day', mode: 'store' },
+    },
+  })
+  // @ts-expect-error shares are for windows that do not slide
+  const sliding: RateLimitPolicy = { algorithm: 'sliding-window', limit: 1, per: 1, mode: 'shares' }
+  void sliding
   // @ts-expect-error a burst is for token buckets
   void new RateLimiter(redisService, { policies: { p: { algorithm: 'fixed-window', limit: 1, per: 1, burst: 1 } } })
   // @ts-expect-error a word is for calendars

@@ -36,4 +36,15 @@ function windowsOf(policies = []) {
   return windows
 }
 
-module.exports = { readPolicies, windowsOf }
+/** The names of the policies that have shares. */
+function sharedOf(policies = []) {
+  const isShared = (_, at) => at % 2 === 0 && policies[at + 1].mode === 'shares' && isCounted(policies[at + 1].limit)
+  return policies.filter(isShared)
+}
+
+// What allows all or nothing is not counted.
+function isCounted(limit) {
+  return limit > 0 && limit < Infinity
+}
+
+module.exports = { readPolicies, sharedOf, windowsOf }

@@ -2,6 +2,7 @@
 
 mod options;
 mod report;
+mod shares;
 mod slots;
 
 use std::sync::Arc;

@@ -12,6 +12,8 @@ mod clock;
 mod limit_model;
 #[path = "features/limit_policies.rs"]
 mod limit_policies;
+#[path = "features/limit_shares.rs"]
+mod limit_shares;
 #[path = "features/limit_simulation.rs"]
 mod limit_simulation;
 #[path = "features/limits.rs"]

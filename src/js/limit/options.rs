@@ -108,6 +108,7 @@ impl OptionReader<'_> {
         let time_zone = self.text(c"timeZone", None)?;
         let lease = self.time(c"leaseMs", LEASE, Some(DEFAULT_LEASE))?;
         let shadow = self.flag(c"shadow", false)?;
+        let has_shares = self.word(c"mode", [("store", false), ("shares", true)], Some(false))?.unwrap_or(false);
         let required = |name: &str| Error::argument(format!("{name} is required"));
         let limit = limit.ok_or_else(|| required("limit"))?;
         if kind != Some(Kind::Concurrency) && lease.is_some() {
@@ -137,6 +138,11 @@ impl OptionReader<'_> {
         }
         if !matches!(algorithm, Algorithm::Calendar(_)) && time_zone.is_some() {
             return Err(Error::argument("timeZone is for algorithm 'calendar' only"));
+        }
+        if has_shares && (shadow || !matches!(algorithm, Algorithm::FixedWindow(_) | Algorithm::Calendar(_))) {
+            return Err(Error::argument(
+                "mode 'shares' is for algorithms 'fixed-window' and 'calendar' without shadow: hits of others may be used later than they were counted",
+            ));
         }
         Ok(PolicyOptions { name, algorithm, limit, time_zone, shadow })
     }

@@ -58,7 +58,7 @@ pub use self::{
     calendar::Period,
     deny_cache::{Denials, DenyCache},
     manage::Change,
-    observer::{Counts, Notice, Observer, Offender},
+    observer::{Checks, Counts, Notice, Observer, Offender},
     policy::{Algorithm, Policy, PolicyOptions},
     result::Results,
     slots::Slot,

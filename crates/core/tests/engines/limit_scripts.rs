@@ -132,6 +132,11 @@ SET rate_limit:{rate_limit:ip}:p '9000000000000000;0;9000000030000000:1;90000000
 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 4 0
 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' take 0 0
 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' peek 1 0
+=> rate_limit:{rate_limit:ip}:p 'fixed 100 60000000 10' share 50 1
+=> rate_limit:{rate_limit:ip}:p 'fixed 100 60000000 10' share 50 20
+=> rate_limit:{rate_limit:ip}:p 'fixed 3 60000000 10' share 50 4
+=> rate_limit:{rate_limit:ip}:p 'calendar 100 1,4102444800000 2' share 5 1
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p 'fixed 100 60000000 10' share 50 1
 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' drain 2 0
 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' drain 9 0
 => rate_limit:{rate_limit:ip}:p 'bucket 3 60000000 3' force 9 0

@@ -165,7 +165,7 @@ fn equivalent(ours: &Reply, theirs: &Reply, how: How) -> bool {
         (Reply::Bulk(a), Reply::Bulk(b)) if a != b && how == How::Micros && a.contains(&b'/') => {
             // Times and other numbers, as in the mark of a charge.
             let parts = |text: &Bytes| -> Vec<Bytes> {
-                text.split(|byte| matches!(byte, b'/' | b':')).map(Bytes::copy_from_slice).collect()
+                text.split(|byte| matches!(byte, b'/' | b':' | b' ')).map(Bytes::copy_from_slice).collect()
             };
             let (ours, theirs) = (parts(a), parts(b));
             let same = |(a, b): (Bytes, Bytes)| equivalent(&Reply::Bulk(a), &Reply::Bulk(b), how);

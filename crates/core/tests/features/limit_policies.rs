@@ -13,17 +13,17 @@ use cinnabar_core::{
 
 use crate::both::Engine;
 
-fn policy(name: &str, algorithm: Algorithm, limit: f64) -> Policy {
+pub fn policy(name: &str, algorithm: Algorithm, limit: f64) -> Policy {
     Policy::new(PolicyOptions { name: name.into(), algorithm, limit, time_zone: None, shadow: false }).unwrap()
 }
 
-fn limiter(policies: Vec<Policy>) -> Arc<Limiter> {
+pub fn limiter(policies: Vec<Policy>) -> Arc<Limiter> {
     let local = Arc::new(LocalStore::new(1 << 20));
     let on_unavailable = Some(OnUnavailable::Throw);
     Arc::new(Limiter::new(Options { prefix: None, on_unavailable, database: 0, policies, local }).unwrap())
 }
 
-fn check(policy: &str, id: &str, cost: f64) -> Check {
+pub fn check(policy: &str, id: &str, cost: f64) -> Check {
     Check { policy: policy.into(), id: id.into(), cost, limit: None }
 }
 

@@ -43,6 +43,11 @@ impl Charge {
         Self { number: random::hex::<8>().unwrap_or_default(), cost, source, of: hash_of(entry), mark: mark.to_owned() }
     }
 
+    /// Returns its hits.
+    pub(super) fn cost(&self) -> u64 {
+        self.cost
+    }
+
     /// Whether it was charged to this entry.
     fn is_of(&self, entry: &Bytes) -> bool {
         self.of == hash_of(entry)

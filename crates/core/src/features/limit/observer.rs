@@ -37,6 +37,17 @@ pub struct Counts {
     pub uncounted: u64,
 }
 
+/// Checks of one identifier.
+#[derive(Debug, Clone, Copy)]
+pub struct Checks {
+    /// How many were allowed.
+    pub allowed: u64,
+    /// How many were refused.
+    pub refused: u64,
+    /// How long such a refusal lasts at most.
+    pub refused_for: Duration,
+}
+
 /// An identifier that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offender {
@@ -108,21 +119,35 @@ impl Observer {
                     return Some(Notice::Fallback(result.source));
                 }
             }
-            Source::Store => {
-                if self.is_fallback.load(Ordering::Relaxed)
-                    && now.steady.as_millis() as u64 >= self.last_fallback.load(Ordering::Relaxed) + CALM_MS
-                    && self.is_fallback.swap(false, Ordering::Relaxed)
-                {
-                    return Some(Notice::Restored);
-                }
-            }
+            Source::Store if self.is_restored(now) => return Some(Notice::Restored),
+            Source::Store => {}
         }
         // Without a counter, it is not the client's fault.
         if result.allowed || result.source == Source::Fallback {
             return None;
         }
         let lasts = Duration::from_millis(result.reset_after_ms.max(1).unsigned_abs());
-        self.refusals.lock().add(policy, id, now, lasts)
+        self.refusals.lock().add(policy, id, 1, now, lasts)
+    }
+
+    /// Observes checks that were decided from a share; returns what to report.
+    pub fn observe_shared(&self, policy: &str, id: &str, checks: Checks, now: Moment) -> Option<Notice> {
+        self.allowed.fetch_add(checks.allowed, Ordering::Relaxed);
+        self.refused.fetch_add(checks.refused, Ordering::Relaxed);
+        if self.is_restored(now) {
+            return Some(Notice::Restored);
+        }
+        if checks.refused == 0 {
+            return None;
+        }
+        self.refusals.lock().add(policy, id, checks.refused, now, checks.refused_for)
+    }
+
+    /// Whether the store counts again, and that has not been reported.
+    fn is_restored(&self, now: Moment) -> bool {
+        self.is_fallback.load(Ordering::Relaxed)
+            && now.steady.as_millis() as u64 >= self.last_fallback.load(Ordering::Relaxed) + CALM_MS
+            && self.is_fallback.swap(false, Ordering::Relaxed)
     }
 
     /// Returns the counts.
@@ -151,12 +176,12 @@ impl Observer {
 }
 
 impl Refusals {
-    fn add(&mut self, policy: &str, id: &str, now: Moment, lasts: Duration) -> Option<Notice> {
+    fn add(&mut self, policy: &str, id: &str, times: u64, now: Moment, lasts: Duration) -> Option<Notice> {
         let id: String = id.chars().take(MAX_CHARACTERS).collect();
         let key = (policy.to_owned(), id);
         let is_new = match self.by_id.get_mut(&key) {
             Some(known) => {
-                known.count += 1;
+                known.count += times;
                 let is_over = now.since(known.since) >= known.lasts;
                 if is_over {
                     (known.since, known.lasts) = (now, lasts);
@@ -164,7 +189,7 @@ impl Refusals {
                 is_over
             }
             None => {
-                let count = 1 + self.make_room();
+                let count = times + self.make_room();
                 self.by_id.insert(key.clone(), Refused { count, since: now, lasts });
                 true
             }
@@ -180,7 +205,7 @@ impl Refusals {
             self.unreported += 1;
             return None;
         }
-        let refused = self.by_id.get(&key).map_or(1, |refused| refused.count);
+        let refused = self.by_id.get(&key).map_or(times, |refused| refused.count);
         let (policy, id) = key;
         let unreported = std::mem::take(&mut self.unreported);
         Some(Notice::Refused { offender: Offender { policy, id, refused }, unreported })
@@ -253,6 +278,17 @@ mod tests {
         assert_eq!(observer.offenders(usize::MAX).len(), CAPACITY);
         refuse(&observer, &"x".repeat(10_000), 0);
         assert!(observer.offenders(usize::MAX).iter().all(|offender| offender.id.len() <= MAX_CHARACTERS));
+    }
+
+    #[test]
+    fn checks_that_a_share_decided_count_as_many() {
+        let observer = Observer::default();
+        let checks = Checks { allowed: 5, refused: 7, refused_for: Duration::from_secs(60) };
+        let notice = observer.observe_shared("p", "a", checks, moment(0));
+        assert!(matches!(notice, Some(Notice::Refused { offender, .. }) if offender.refused == 7));
+        assert_eq!(observer.observe_shared("p", "a", Checks { refused: 0, ..checks }, moment(1)), None);
+        assert_eq!(observer.counts(), Counts { allowed: 10, refused: 7, ..Counts::default() });
+        assert_eq!(observer.offenders(1)[0].refused, 7);
     }
 
     #[test]

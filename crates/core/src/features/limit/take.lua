@@ -3,11 +3,12 @@
 -- ARGV[1] the policy: `algorithm limit period extra`. The algorithm is bucket, fixed, sliding or calendar; the period is in µs, or
 -- beginnings of a calendar's periods in ms; the extra is the burst of a bucket, negative if it is strict, the number of slices of a
 -- sliding window, or the kind of period of a calendar
--- ARGV[2] take; reserve, which returns a mark for a refund; peek, which charges nothing; drain, which charges at most what is left
+-- ARGV[2] take; reserve, which returns a mark for a refund; peek, which charges nothing; drain, which charges at most what is left;
+-- share, which charges up to an eighth of what is left, and returns a mark
 -- ARGV[3] the number of hits
--- ARGV[4] how long the caller waits for its turn, in µs: a bucket then charges hits in advance
+-- ARGV[4] how long the caller waits for its turn, in µs: a bucket then charges hits in advance; for a share, the fewest hits
 -- Returns {1 or 0, hits left, µs to wait or -1 for ever, µs until all are left, µs since 1970, the limit if it is overridden or -1,
--- mark}, or {-1, ms since 1970} if the bounds of the calendar do not include the store's time.
+-- mark, of a share with its hits before it}, or {-1, ms since 1970} if the bounds of the calendar do not include the store's time.
 local how, cost = ARGV[2], tonumber(ARGV[3])
 local plain = how == 'take' and cost > 0 and bucket_in(ARGV[1])
 local view = plain and cost <= plain.burst and take_plain(KEYS[1], plain, cost)
@@ -19,9 +20,13 @@ local entry = open_entry(KEYS[1], now, policy)
 if not entry then
   return { -1, math.floor(now / 1000) }
 end
-local algorithm = policy.algorithm
+local algorithm, ahead = policy.algorithm, tonumber(ARGV[4])
+if how == 'share' then
+  -- The closer to the limit, the smaller, so that others get hits too and few are given back.
+  cost, ahead = math.min(cost, math.max(math.floor(algorithm.left(entry.state, now, policy) / 8), ahead)), 0
+end
 local wait = wait_of(entry, now, cost)
-local allowed = wait and wait <= tonumber(ARGV[4])
+local allowed = wait and wait <= ahead
 if how == 'drain' then
   cost = math.min(cost, math.max(algorithm.left(entry.state, now, policy), 0))
 end
@@ -36,5 +41,7 @@ end
 view = view_of(entry, now, allowed, wait)
 if how == 'reserve' then
   view[7] = mark or ''
+elseif how == 'share' then
+  view[7] = mark and string.format('%.0f ', cost) .. mark or ''
 end
 return view

@@ -40,6 +40,8 @@ pub enum How {
     Peek,
     /// Charges as many hits as are left.
     Drain,
+    /// Charges up to an eighth of what is left, but at least so many hits, and returns a charge.
+    Share(u64),
 }
 
 impl How {
@@ -49,6 +51,7 @@ impl How {
             Self::Reserve | Self::ReserveWithin(_) => b"reserve",
             Self::Peek => b"peek",
             Self::Drain => b"drain",
+            Self::Share(_) => b"share",
         }
     }
 }
@@ -64,6 +67,7 @@ impl Limiter {
         let Some(limit) = policy.limit() else { return Ok(Call::ready(LimitResult::unlimited())) };
         let ahead = match how {
             How::ReserveWithin(ahead) if policy.can_wait() => ahead,
+            How::Share(least) => least,
             _ => 0,
         };
         let calendars: Vec<_> = policy.calendar().cloned().into_iter().collect();
@@ -94,7 +98,10 @@ impl Limiter {
         };
         let charged = key.clone();
         let call = call.map(move |result| LimitResult {
-            charge: result.charge.map(|mark| Charge::new(cost, &mark, result.source, &charged).to_string()),
+            charge: result.charge.map(|mark| {
+                let (cost, mark) = if let How::Share(_) = how { hits_of(&mark) } else { (cost, mark.as_str()) };
+                Charge::new(cost, mark, result.source, &charged).to_string()
+            }),
             ..result
         });
         Ok(match denials.filter(|_| matches!(how, How::Take | How::Reserve) && !is_shadow) {
@@ -102,4 +109,23 @@ impl Limiter {
             None => call,
         })
     }
+
+    /// Leases up to `wanted` hits, but at least `least`; returns how many. They are spent until they are settled.
+    ///
+    /// # Errors
+    /// As for `take`.
+    pub fn share(&self, policy: &str, id: &str, wanted: f64, least: f64) -> Result<Call<(LimitResult, u64)>> {
+        let check = Check { policy: policy.to_owned(), id: id.to_owned(), cost: wanted, limit: None };
+        let call = self.take(&check, How::Share(cost_of("least", least)?), None)?;
+        Ok(call.map(|result| {
+            let hits = result.charge.as_deref().and_then(Charge::parse).map_or(0, |charge| charge.cost());
+            (result, hits)
+        }))
+    }
+}
+
+/// Reads the mark of a share: its hits, and where they were charged.
+fn hits_of(mark: &str) -> (u64, &str) {
+    let read = |(hits, mark): (&str, _)| Some((hits.parse().ok()?, mark));
+    mark.split_once(' ').and_then(read).unwrap_or((0, mark))
 }

@@ -1,0 +1,70 @@
+'use strict'
+
+// How far the rate of this machine's clock may be off.
+const DRIFT = 0.001
+
+/** Hits that the store has counted as spent, for as long as it counts them, or `longestMs`. */
+class Lease {
+  #until
+  #wallUntil
+  #ends
+  #resetTime
+  #limit
+  #rest
+  #source
+  #leftAtTick
+
+  constructor({ result, hits, charge, began, beganWall, longestMs }) {
+    // Whole milliseconds are rounded up.
+    const lasts = Math.max(result.resetMs - 1, 0) * (1 - DRIFT)
+    const within = Math.min(lasts, longestMs)
+    this.#until = began + within
+    // The steady clock of some systems stands still while they sleep.
+    this.#wallUntil = beganWall + within
+    this.#ends = began + result.resetMs
+    this.#resetTime = result.resetTime
+    this.#limit = result.limit
+    this.#rest = result.remaining
+    this.#source = result.source === 'store' ? 'share' : result.source
+    this.#leftAtTick = hits
+    this.hits = hits
+    this.left = hits
+    this.low = hits / 4
+    this.charge = charge
+  }
+
+  /** Whether so many hits are left of it. */
+  covers(cost, at) {
+    return this.left >= cost && at < this.#until && Date.now() < this.#wallUntil
+  }
+
+  take(cost, at) {
+    this.left -= cost
+    return {
+      allowed: true,
+      limit: this.#limit,
+      remaining: this.#rest + this.left,
+      resetTime: this.#resetTime,
+      resetMs: Math.max(Math.ceil(this.#ends - at), 0),
+      retryAfterMs: 0,
+      source: this.#source,
+    }
+  }
+
+  /** Whether it ended, or would end with hits left at the rate of the last tick. Called every `tickMs`. */
+  isIdle(at, tickMs, longestMs) {
+    if (at >= this.#until || Date.now() >= this.#wallUntil) return true
+    const used = this.#leftAtTick - this.left
+    this.#leftAtTick = this.left
+    return used * (longestMs / tickMs) < this.left
+  }
+
+  /** Ends it; returns how many hits of those that still count were left. */
+  end(at) {
+    const { left } = this
+    this.left = 0
+    return at < this.#ends ? left : 0
+  }
+}
+
+module.exports = { Lease }
