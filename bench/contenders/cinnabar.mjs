@@ -9,7 +9,11 @@ export async function open({ url }) {
   await service.connect()
   const cache = new ApiCache(service)
   const limiter = new RateLimiter(service)
-  const buckets = new RateLimiter(service, { policies: { gcra: { algorithm: 'gcra', limit: 1_000_000, per: 3600 } } })
+  const policies = {
+    gcra: { algorithm: 'gcra', limit: 1_000_000, per: 3600 },
+    shared: { algorithm: 'fixed-window', limit: 1_000_000_000, per: 3600, mode: 'shares' },
+  }
+  const byPolicy = new RateLimiter(service, { policies })
   const sessions = new SessionManager(service)
   const locks = new DistributedLock(service)
   return {
@@ -17,7 +21,8 @@ export async function open({ url }) {
     getJson: (key) => cache.get(key),
     setJson: (key, value, ttl) => cache.set(key, value, { ttl }),
     allow: async (id, limit, windowSeconds) => (await limiter.checkRateLimit(id, limit, windowSeconds)).allowed,
-    allowGcra: async (id) => (await buckets.check('gcra', id)).allowed,
+    allowGcra: async (id) => (await byPolicy.check('gcra', id)).allowed,
+    allowShared: async (id) => (await byPolicy.check('shared', id)).allowed,
     createSession: (userId, data) => sessions.createSession(userId, data),
     getSession: (id) => sessions.getSession(id),
     updateSession: (id, changes) => sessions.updateSession(id, changes),

@@ -17,6 +17,7 @@ export const targets = [
   { group: 'limit', inflight: 512, atLeast: 3, beside: RLF },
   { group: 'limit-gcra', inflight: 64, atLeast: 2, beside: RLF },
   { group: 'limit-gcra', inflight: 512, atLeast: 3, beside: RLF },
+  { group: 'limit-shares', inflight: 64, atLeast: 20, beside: RLF },
   { group: 'limit-mixed', inflight: 64, atLeast: 4, beside: RLF },
   { group: 'session', inflight: 64, atLeast: 1.1, beside: IOREDIS },
   { group: 'session', inflight: 512, atLeast: 1.3, beside: IOREDIS },

@@ -1,4 +1,4 @@
-/** Rate limit checks on 1,000 identifiers: all let through, in windows and by a token bucket, or every second identifier far over its limit. */
+/** Rate limit checks on 1,000 identifiers: all let through, in windows, by a token bucket and from shares, or every second identifier far over its limit. */
 const WINDOW_SECONDS = 3600
 const HIGH = 1_000_000_000
 const LOW = 5
@@ -25,6 +25,18 @@ export const limitGcra = {
     const allow = client.allowGcra ?? ((id) => client.allow(id, HIGH, WINDOW_SECONDS))
     if ((await allow('probe:gcra')) !== true) throw new Error('refused below the limit')
     return (i) => allow(ids[i % ids.length])
+  },
+}
+
+export const limitShares = {
+  name: 'limit-shares',
+  title: 'Rate limit check from a share, all allowed (peers: a check by the server)',
+  baseline: 'rate-limiter-flexible',
+  contenders,
+  async prepare(client) {
+    const allow = client.allowShared ?? ((id) => client.allow(id, HIGH, WINDOW_SECONDS))
+    if ((await allow('probe:shared')) !== true) throw new Error('refused below the limit')
+    return (i) => allow(ids[i % 8])
   },
 }
 
