@@ -340,6 +340,7 @@ test('a lock is not lost because its server cannot be asked', async () => {
   const service = new RedisService({ url: server.url, onUnavailable: 'empty', connectWaitMs: 50, log: false })
   const isLost = await service.locks.withLock('r', async (token, { signal }) => {
     await server.kill()
+    await until('the loss is noticed', () => !service.isConnected)
     await refuses(service.locks.extendLock('r', token), 'E_UNAVAILABLE')
     await refuses(service.locks.releaseLock('r', token), 'E_UNAVAILABLE')
     return signal.aborted
