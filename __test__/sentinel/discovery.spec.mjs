@@ -67,7 +67,7 @@ describe('through sentinels', () => {
 
   test('an unknown name is an error that says so', async () => {
     const ports = group.sentinels.map(({ port }) => port)
-    const options = { url: sentinelUrl(ports, { name: 'unknown', password }), timeoutMs: 1000, connectWaitMs: 200 }
+    const options = { url: sentinelUrl(ports, { name: 'unknown', password }), timeoutMs: 5000 }
     await withService(options, async (service) => {
       const error = await refuses(service.get('k'), 'E_UNAVAILABLE', /unknown/)
       assert.match(error.message, /sentinel/i)
@@ -77,7 +77,7 @@ describe('through sentinels', () => {
 
   test('sentinels that do not respond are an error that says so', async () => {
     const port = await freePort()
-    const options = { url: sentinelUrl([port], { name: 'main', password }), timeoutMs: 1000, connectWaitMs: 200 }
+    const options = { url: sentinelUrl([port], { name: 'main', password }), timeoutMs: 5000 }
     await withService(options, async (service) => {
       const error = await refuses(service.get('k'), 'E_UNAVAILABLE', /sentinel/i)
       assert.match(error.message, new RegExp(String(port)))
@@ -92,7 +92,7 @@ describe('through sentinels', () => {
       { url: sentinelUrl(ports, { name: 'main', password: 'wrong-one' }) },
       { url: sentinelUrl(ports, { name: 'main' }) },
     ]) {
-      await withService({ timeoutMs: 1000, connectWaitMs: 200, ...options }, async (service) => {
+      await withService({ timeoutMs: 5000, ...options }, async (service) => {
         const error = await refuses(service.get('k'), 'E_AUTH')
         assert.doesNotMatch(error.message, /wrong-one/)
       })
