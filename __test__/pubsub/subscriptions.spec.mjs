@@ -7,6 +7,7 @@ import { RedisService } from 'cinnabar'
 
 import { assertTyped, noSubscribers, rawClient, refuses, runModule, until } from '../helpers.mjs'
 import { engines, startRedis } from '../support/engines.mjs'
+import { killSubscriber } from '../support/subscribers.mjs'
 
 for (const engine of engines) {
   describe(`messages on ${engine.name}`, () => {
@@ -291,7 +292,7 @@ describe('messages between processes', () => {
     })
     await service.publish('c', 'before')
     await until('the first has come', () => seen.length === 1)
-    assert.equal(await redis.server.command('CLIENT', 'KILL', 'TYPE', 'pubsub'), 1)
+    await killSubscriber(redis.server)
     await until('the gap is reported', () => seen.length === 2)
     await service.publish('c', 'after')
     await until('the last has come', () => seen.length === 3)
@@ -350,7 +351,7 @@ describe('messages between processes', () => {
     const service = await redis.makeService({ log: false })
     const stream = await service.subscribe('c', { sharded: true })
     await service.publish('c', 'before', { sharded: true })
-    assert.equal(await redis.server.command('CLIENT', 'KILL', 'TYPE', 'pubsub'), 1)
+    await killSubscriber(redis.server)
     await until('it listens again', async () => (await service.publish('c', 'after', { sharded: true })) === 1)
     const seen = []
     for await (const { value, missed } of stream) if (seen.push([value, missed]) === 2) break
