@@ -120,6 +120,7 @@ describe('sharded channels of a cluster', () => {
     ]) {
       const before = flow.now()
       await until('it flows', () => flow.now() > before + 50)
+      await until('all have caught up', () => heard.every(({ seen }) => seen.at(-1) > before))
       await cluster.migrate(slot, source, target)
       await until('it is heard from the new owner', async () => (await channels(target)).includes(moving[0]))
       const now = flow.now()
@@ -273,7 +274,7 @@ describe('sharded channels of a cluster', () => {
     const owner = await cluster.nodeOf(slotB)
     const [replica] = await cluster.replicasOf(owner)
     const others = cluster.nodes.filter((node) => node !== owner)
-    const service = new RedisService({ url: cluster.urlOf(others), keepAliveMs: 200, log: false })
+    const service = new RedisService({ url: cluster.urlOf(others), keepAliveMs: 1000, log: false })
     t.after(() => service.disconnect())
     const channel = cluster.keyIn(slotB)
     const { seen } = await hearing(service, channel)

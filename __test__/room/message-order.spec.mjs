@@ -122,8 +122,12 @@ describe('10,000 messages from four processes', () => {
 
   test('come to all in one order, each once or reported missing, though the server loses its memory', async (context) => {
     const all = await start([])
+    const heard = (one) => one.ask('heard', 'all')
     const outcomes = await sendAll(all, async () => {
-      await sleep(250)
+      await until('all have heard some', async () => {
+        const lists = await Promise.all([...all.senders, ...all.listeners].map(heard))
+        return lists.every((list) => list.length > 0)
+      })
       await all.server.kill()
       await sleep(150)
       await all.server.start()
@@ -137,7 +141,7 @@ describe('10,000 messages from four processes', () => {
 
   test('come to one that slept in one order, each once or reported missing, and no other waits for it', async (context) => {
     // So that the server gives up a subscriber that takes nothing, as it does after a while.
-    const all = await start(['--client-output-buffer-limit', 'pubsub', '300kb', '0', '0'])
+    const all = await start(['--client-output-buffer-limit', 'pubsub', '4mb', '0', '0'])
     const [sleeper, ...others] = all.listeners
     const fallAsleep = async () => {
       await sleep(100)
