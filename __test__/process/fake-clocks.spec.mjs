@@ -70,13 +70,13 @@ const work = `
     locks.withLock('held', (_, { signal }) => signal.aborted, 1.4),
     locks.withLock('extended', async (token, { signal }) => {
       const extended = await locks.extendLock('extended', token, 100)
-      await passed(500)
+      await passed(1500)
       return [extended, signal.aborted]
-    }, 0.3),
+    }, 1),
     locks.withLock('lost', async (_, { signal }) => {
       await new Promise((resolve) => signal.addEventListener('abort', resolve))
       return signal.reason.code
-    }, 0.2, { maxHoldSeconds: 0.2 }).catch(({ code, result }) => [code, result]),
+    }, 1, { maxHoldSeconds: 1 }).catch(({ code, result }) => [code, result]),
   ]))
   // In turns of the event loop, which no fake clock stops.
   const passed = async (ms) => {

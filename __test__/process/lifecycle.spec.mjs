@@ -141,12 +141,13 @@ for (const engine of engines) {
       const { status, out, err } = await runModule(
         `import { RedisService } from 'cinnabar'
          const service = new RedisService({ url: process.env.REDIS_URL, log: false })
+         await service.connect()
          const code = (promise) => promise.catch((error) => console.log(error.code))
          await code(service.cache.with({ timeoutMs: 50 }).getOrSet('alone', () => ${never}))
          await service.locks.withLock('alone', async (_, { signal }) => {
            await new Promise((resolve) => signal.addEventListener('abort', resolve))
            console.log(signal.reason.code)
-         }, 0.1, { maxHoldSeconds: 0.1 }).catch(() => {})`,
+         }, 1, { maxHoldSeconds: 1 }).catch(() => {})`,
         { env: engine.env() },
       )
       assert.deepEqual([status, out, err], [0, 'E_TIMEOUT\nE_LOCK_LOST\n', ''])

@@ -12,7 +12,7 @@ const WORKER = `
   import { JobQueue, RedisService } from 'cinnabar'
   const [, url, name, concurrency] = process.argv
   const service = new RedisService({ url, log: false })
-  const queue = new JobQueue(name, { service, leaseMs: 300 })
+  const queue = new JobQueue(name, { service, leaseMs: 1000 })
   let running = 0
   queue.process(async (job) => {
     writeSync(1, job.id + ' ' + ++running + '\\n')
@@ -60,18 +60,22 @@ describe('a job that kills its workers', () => {
           }
           const poison = await queue.get('poison')
           assert.deepEqual([poison.state, poison.crashes], ['dead', 5])
-          await until('all others are done', async () => {
-            if ((await queue.counts()).done === 30) return true
-            await runModule(WORKER, { args: [redis.server.url, queue.name, '5'] })
-            return false
-          })
+          await until(
+            'all others are done',
+            async () => {
+              if ((await queue.counts()).done === 30) return true
+              await runModule(WORKER, { args: [redis.server.url, queue.name, '5'] })
+              return false
+            },
+            60,
+          )
           for (const id of ids.filter((id) => id !== 'poison')) {
             const { state, crashes } = await queue.get(id)
             assert.equal(state, 'done', id)
             assert.ok(crashes <= 2, `${id} was charged with ${crashes}`)
           }
         },
-        { leaseMs: 300, defaults: { attempts: 1 } },
+        { leaseMs: 1000, defaults: { attempts: 1 } },
       ),
     )
   }

@@ -96,8 +96,13 @@ for (const engine of engines) {
             await until('it is heard', () => heard.includes(job.id))
             other.removeAllListeners()
           }
-          const job = await queue.add('mail', null, { delay: 100 })
-          await refuses(job.finished(), 'E_JOB_FAILED')
+          await queue.pause()
+          const job = await queue.add('mail')
+          const failed = refuses(job.finished(), 'E_JOB_FAILED')
+          const waited = `queue:{queue:${queue.name}}:waited`
+          await until('it is waited for', async () => (await service.getClient().hLen(waited)) > 0)
+          await queue.resume()
+          await failed
           assert.deepEqual(lines(), [])
           await queue.add('mail', null, { attempts: 2, backoff: 0 })
           await until('the last is said, once', () => lines().length === 1)

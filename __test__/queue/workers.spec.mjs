@@ -23,18 +23,18 @@ for (const engine of engines) {
           let runs = 0
           const handler = () => {
             runs++
-            block(1000)
+            block(3200)
             return runs
           }
           // The second one takes whatever a lease that ran out gives back.
           for (const _ of [1, 2]) queue.process(handler)
           const job = await queue.add('block')
-          assert.equal(await job.finished({ timeoutMs: 9000 }), 1)
+          assert.equal(await job.finished({ timeoutMs: 20_000 }), 1)
           await delay(100)
           const { state, crashes, attempt } = await queue.get(job.id)
           assert.deepEqual([runs, state, crashes, attempt], [1, 'done', 0, 1])
         },
-        { leaseMs: 300 },
+        { leaseMs: 1000 },
       ),
     )
 
@@ -106,7 +106,7 @@ for (const engine of engines) {
           assertTyped(seen[0], 'E_JOB_GONE')
           assert.equal(await queue.get(job.id), null)
         },
-        { leaseMs: 300 },
+        { leaseMs: 1000 },
       ),
     )
 
@@ -354,7 +354,7 @@ for (const engine of engines) {
         )
         const jobs = await queue.addMany([1, 2, 3].map((data) => ({ name: 'n', data })))
         await until('two run', () => worker.running === 2)
-        const closing = worker.close({ timeoutMs: 300 })
+        const closing = worker.close({ timeoutMs: 2000 })
         gates.get(1).resolve('in time')
         assert.deepEqual(await closing, { unfinished: [jobs[1].id] })
         assert.equal(worker.running, 0)
@@ -437,12 +437,15 @@ for (const engine of engines) {
         import { JobQueue, RedisService } from 'cinnabar'
         const service = new RedisService(process.env.REDIS_URL === 'memory:' ? { url: 'memory:' } : {})
         const queue = new JobQueue('alive', { service })
-        queue.once('completed', () => console.log('completed'))
-        const worker = queue.process(async (job) => {
-          await new Promise((resolve) => setTimeout(resolve, 50))
-          console.log(job.data)
+        queue.once('completed', () => {
+          console.log('completed')
           // Longer than an idle process would live; what keeps it alive is tested, so the timer must not.
           setTimeout(() => worker.close().then((result) => console.log(JSON.stringify(result))), 200).unref()
+        })
+        const worker = queue.process(async (job) => {
+          // By then it listens.
+          await new Promise((resolve) => setTimeout(resolve, 1000))
+          console.log(job.data)
         })
         queue.add('n', 'done')`
       const { status, out, err, ms } = await runModule(source, { env: engine.env() })
@@ -480,8 +483,9 @@ for (const engine of engines) {
         const queue = new JobQueue(workerData.name, { service, leaseMs: 500 })
         queue.process(() => { parentPort.postMessage('runs'); for (;;); })`
       const thread = new Thread(source, { eval: true, workerData: { url, name: queue.name } })
+      const runs = new Promise((resolve) => thread.once('message', resolve))
       const job = await queue.add('n')
-      await new Promise((resolve) => thread.once('message', resolve))
+      await runs
       await delay(700)
       assert.equal((await queue.get(job.id)).crashes, 0, 'its lease is renewed though it is blocked')
       await thread.terminate()

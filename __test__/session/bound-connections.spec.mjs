@@ -38,7 +38,7 @@ class Socket extends EventEmitter {
 
 test('connections of four processes end with their sessions, and those of one that is cut off with its lease', async () => {
   const limits = ['--sockets', '400', '--lease', '2000', '--p99', '5000']
-  const { status, out, err } = await runNode([`${root}/scripts/connections.mjs`, ...limits])
+  const { status, out, err } = await runNode([`${root}/scripts/connections.mjs`, ...limits], { timeout: 170_000 })
   assert.equal(status, 0, out + err)
   assert.equal(JSON.parse(out).sockets, 360)
 })
@@ -49,6 +49,8 @@ for (const engine of engines) {
     const other = engine.beside(service)
     const options = { connections: { leaseMs: 3000 } }
     const [here, there] = [new SessionManager(service, options), new SessionManager(other, options)]
+    // Its next read of a session is far away: what it sees, it heard.
+    const listening = new SessionManager(service, { connections: { leaseMs: 60_000 } })
     const raw = await rawClient(service)
     after(() => Promise.all([service.disconnect(), other.disconnect()]))
 
@@ -80,13 +82,10 @@ for (const engine of engines) {
       test(`a socket is closed when its session is ${reason} elsewhere`, async () => {
         const id = await here.createSession('ann', {}, { tags: ['eu'] })
         const socket = recorder()
-        const connection = await here.bind(id, socket)
+        const connection = await listening.bind(id, socket)
         assert.deepEqual([connection.userId, connection.isBound, socket.reasons], ['ann', true, []])
-        const from = performance.now()
         await end(id)
         await until('it is closed', () => socket.reasons.length > 0)
-        // By the message, not by the next read of the session.
-        assert.ok(performance.now() - from < 900, `${performance.now() - from} ms`)
         assert.deepEqual(socket.reasons, [reason])
         assert.equal(connection.isBound, false)
         assert.equal(await connection.update({ a: 1 }), false)
@@ -226,12 +225,10 @@ for (const engine of engines) {
       const session = await here.fromRequest(new Request('https://a.test'))
       await session.start()
       const socket = recorder()
-      await here.bind(session, socket)
-      const from = performance.now()
+      await listening.bind(session, socket)
       await there.updateSession(tokenOf(session), { userId: 'rob' })
       await until('it is closed', () => socket.reasons.length > 0)
       assert.deepEqual(socket.reasons, ['user-changed'])
-      assert.ok(performance.now() - from < 900, `${performance.now() - from} ms`)
     })
 
     test('concurrent updates of a state are all kept, also after the signal of bind has aborted', async () => {
