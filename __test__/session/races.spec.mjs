@@ -12,7 +12,7 @@ describe('races of sessions', { concurrency: true }, () => {
   ]) {
     test(`on ${engine} have no wrong outcome`, async () => {
       const args = ['--races', String(races), '--seed', '3', '--engine', engine]
-      const { status, out, err } = await runNode([`${root}/scripts/races.mjs`, ...args])
+      const { status, out, err } = await runNode([`${root}/scripts/races.mjs`, ...args], { timeout: 170_000 })
       assert.equal(status, 0, out + err)
       const counts = out.trim().split('\n').map(JSON.parse)
       assert.deepEqual(
