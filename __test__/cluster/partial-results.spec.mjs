@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
 
-import { RedisService } from 'cinnabar'
+import { RedisService, healthCheck } from 'cinnabar'
 
 import { rawClient, refuses, until } from '../helpers.mjs'
 import { startCluster } from '../support/cluster.mjs'
@@ -77,6 +77,11 @@ describe('in a cluster of which one node does not respond', () => {
     const [id] = (await namesFor((name) => `session:${name}`, { lost: 1, kept: 0 })).lost
     const client = await rawClient(service)
     await away.kill()
+    // What is sent before that is known may have been applied.
+    await until('the loss is noticed', async () => {
+      const { servers } = await healthCheck(service)
+      return servers.some(({ port, connected }) => port === away.port && !connected)
+    })
     for (const call of [
       () => cache.setMany(lost.map((key) => ({ key, value: 1 }))),
       // The marks of its tags come first: one that is out of reach stores nothing anywhere.

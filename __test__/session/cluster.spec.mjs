@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 
-import { RedisService, SessionManager } from 'cinnabar'
+import { RedisService, SessionManager, healthCheck } from 'cinnabar'
 
 import { until } from '../helpers.mjs'
 import { startCluster } from '../support/cluster.mjs'
@@ -75,6 +75,11 @@ describe('sessions in a cluster', () => {
     const lost = await namesFor(node, userKey, true, 8)
     const kept = await namesFor(node, (id) => `session:${id}`, false, 8)
     await node.kill()
+    // What is sent before that is known may have been applied.
+    await until('the loss is noticed', async () => {
+      const { servers } = await healthCheck(service)
+      return servers.some(({ port, connected }) => port === node.port && !connected)
+    })
     for (const [n, user] of lost.entries()) {
       await assert.rejects(sessions.createSession(user, {}, { id: kept[n] }), (error) => {
         assert.equal(error.retryable, true, error.code)
