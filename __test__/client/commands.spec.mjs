@@ -43,7 +43,7 @@ for (const engine of engines) {
         assert.equal(await client.ttl('k'), -1)
         assert.equal(await client.pTTL('k'), -1)
         assert.equal(await client.expire('k', 100), true)
-        assert.equal(await client.ttl('k'), 100)
+        assert.ok([99, 100].includes(await client.ttl('k')))
         const left = await client.pTTL('k')
         assert.ok(left > 99_000 && left <= 100_000)
         assert.equal(await client.persist('k'), true)
@@ -51,7 +51,7 @@ for (const engine of engines) {
         assert.equal(await client.expire('none', 100), false)
         await client.set('k', 'v', { EX: 100 })
         await client.set('k', 'w', { KEEPTTL: true })
-        assert.equal(await client.ttl('k'), 100)
+        assert.ok([99, 100].includes(await client.ttl('k')))
         assert.equal(await client.expire('k', -1), true)
         assert.equal(await client.get('k'), null)
       }),

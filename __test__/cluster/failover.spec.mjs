@@ -60,7 +60,7 @@ describe('a cluster with replicas', () => {
 
   test('that never agree are asked until the deadline, and nothing was done', async () => {
     const codes = ['E_UNAVAILABLE', 'E_NOT_SENT']
-    const service = new RedisService({ url: cluster.url, log: false, timeoutMs: 600 })
+    const service = new RedisService({ url: cluster.url, log: false })
     const key = cluster.keyIn(cluster.firstSlots[1] + 7)
     const slot = cluster.keySlot(key)
     await service.get(key)
@@ -68,7 +68,10 @@ describe('a cluster with replicas', () => {
     const to = (await cluster.primaries()).find((node) => node !== from)
     await from.command('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)
     const at = performance.now()
-    const { code, message } = await service.set(key, 'v').catch((error) => error)
+    const { code, message } = await service
+      .with({ timeoutMs: 600 })
+      .set(key, 'v')
+      .catch((error) => error)
     assert.ok(codes.includes(code), `${code}: ${message}`)
     assert.ok(performance.now() - at > 400, 'it was not given up at once')
     await to.command('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)

@@ -10,7 +10,7 @@ import { refuses } from '../helpers.mjs'
 import { fakeServer, ownsAllSlots } from '../support/fake-server.mjs'
 
 /** How long the server takes to refuse. */
-const TAKES_MS = 100
+const TAKES_MS = 500
 
 for (const [scheme, refusal] of [
   ['redis', 'LOADING'],

@@ -35,7 +35,7 @@ describe('while a connection is made', () => {
     test(`a server that cannot process ${word} now is E_UNAVAILABLE, and features do without`, async () => {
       for (const said of NOT_NOW) {
         const server = await fakeServer((words) => (words[0] === word ? `-${said}\r\n` : '+OK\r\n'))
-        const service = make({ url: `redis://:password@127.0.0.1:${server.port}/1`, timeoutMs: 500 })
+        const service = make({ url: `redis://:password@127.0.0.1:${server.port}/1`, timeoutMs: 5000 })
         const error = await refuses(service.get('key'), 'E_UNAVAILABLE')
         assert.equal(error.retryable, true, said)
         assert.equal(error.serverCode, said.split(' ')[0])
@@ -63,7 +63,7 @@ describe('while a connection is made', () => {
         const server = await fakeServer((words) => (words[0] === word ? `-${said}\r\n` : '+OK\r\n'))
         const database = scheme === 'redis' ? '/1' : ''
         const url = `${scheme}://:a-password@127.0.0.1:${server.port}${database}`
-        const service = make({ url, timeoutMs: 500 })
+        const service = make({ url, timeoutMs: 5000 })
         const error = await refuses(service.get('key'), 'E_UNAVAILABLE')
         assert.ok(error.retryable && error.message.includes(said.split(' ')[0]), error.message)
         assert.equal(error.serverCode, said.split(' ')[0])
@@ -152,7 +152,7 @@ describe('after a connection was made', () => {
 
   test('the circuit breaker rejects with the code of the last error', async () => {
     const server = await fakeServer(([command]) => (command === 'PING' ? '-LOADING Redis is loading\r\n' : '+OK\r\n'))
-    const service = make({ url: server.url, timeoutMs: 200, breaker: { volume: 1 } })
+    const service = make({ url: server.url, timeoutMs: 2000, breaker: { volume: 1 } })
     let error
     await until('the breaker is open', async () => {
       error = await refuses(service.get('key'), 'E_UNAVAILABLE')
@@ -168,7 +168,7 @@ describe('who may do little', () => {
   test('works without PING, is healthy, and hears messages', async () => {
     const server = await startRedis()
     const password = await mayOnly(server, 'plain', '+@read', '+@write', '+@pubsub')
-    const service = make({ url: `redis://plain:${password}@127.0.0.1:${server.port}`, keepAliveMs: 100 })
+    const service = make({ url: `redis://plain:${password}@127.0.0.1:${server.port}`, keepAliveMs: 100, poolSize: 1 })
     await service.set('key', 'value')
     const heard = new Promise((resolve) => service.subscribe('channel', resolve))
     // Keepalives of both connections are refused meanwhile, and neither ends for that.

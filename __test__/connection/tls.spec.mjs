@@ -27,7 +27,7 @@ async function withService(options, run) {
   }
 }
 
-const quick = { timeoutMs: 1000, connectWaitMs: 300 }
+const quick = { timeoutMs: 5000 }
 const another = async () => ({ ca: (await authority('Another')).ca })
 
 describe('a cluster that speaks TLS alone', async () => {

@@ -142,8 +142,9 @@ describe('a user who may not publish', () => {
       const added = randomUUID()
       await may.rooms.addUserToRoom('r', added)
       await act(service, { user: randomUUID(), added })
+      await until('it is notified', () => muted().length > 0)
       assert.match(muted().join(), /does not let this user publish/)
-      assert.equal((await healthCheck(service)).status, 'degraded')
+      assert.equal((await healthCheck(service, { slowMs: 60_000 })).status, 'degraded')
     })
   }
 
@@ -153,11 +154,12 @@ describe('a user who may not publish', () => {
     await server.command('ACL', 'SETUSER', 'leaver', '-publish')
     assert.equal(muted().length, 0)
     await membership.leave()
+    await until('it is notified', () => muted().length > 0)
     assert.match(muted().join(), /publish/)
     // Once it may, that is known with the next message.
     await server.command('ACL', 'SETUSER', 'leaver', '+publish')
     await service.rooms.join('r', randomUUID())
-    assert.equal((await healthCheck(service)).status, 'healthy')
+    assert.equal((await healthCheck(service, { slowMs: 60_000 })).status, 'healthy')
   })
 
   test('is notified where it removes a dead process from a room', async () => {

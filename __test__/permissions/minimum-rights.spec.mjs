@@ -7,7 +7,7 @@ import { describe, test } from 'node:test'
 
 import { RedisService, healthCheck } from 'cinnabar'
 
-import { refuses, root } from '../helpers.mjs'
+import { refuses, root, until } from '../helpers.mjs'
 import { startRedis } from '../support/engines.mjs'
 import { everything, roomsUnheard, sessionsWithoutEvents } from '../support/everything.mjs'
 
@@ -139,8 +139,10 @@ describe('a server that keeps commands and channels to itself', () => {
       const worker = queue.process(() => 'done')
       assert.equal(await job.finished(), 'done')
       await worker.close()
-      assert.equal(log.filter(({ type }) => type === 'muted').length, 1)
-      const health = await healthCheck(service)
+      const muted = () => log.filter(({ type }) => type === 'muted').length
+      await until('it is reported', () => muted() > 0)
+      assert.equal(muted(), 1)
+      const health = await healthCheck(service, { slowMs: 60_000 })
       assert.equal(health.status, 'degraded', JSON.stringify(health.alerts))
       assert.ok(
         health.alerts.some((alert) => alert.startsWith('channels')),

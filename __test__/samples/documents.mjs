@@ -160,7 +160,7 @@ export async function runDocuments({
   await redisService.set('websocket:connection1', JSON.stringify({ userId: 'user123' }), { EX: 3600 })
 
   // healthCheck
-  const health = await healthCheck()
+  const health = await healthCheck(redisService, { slowMs: 60_000 })
   assert.equal(health.status, 'healthy')
   assert.equal(health.redis.connected, true)
   assert.equal(typeof health.redis.version, 'string')
