@@ -6,6 +6,7 @@ const service = new RedisService({ url: process.argv[2], timeoutMs: 20_000 })
 await service.set('value', 'right')
 const calls = []
 process.once('SIGTERM', async () => {
+  const at = performance.now()
   const drained = service.disconnect()
   const later = await service.get('value').then(
     (value) => `the value ${value}`,
@@ -15,8 +16,9 @@ process.once('SIGTERM', async () => {
   const outcomes = await Promise.all(calls)
   const codes = {}
   for (const { error } of outcomes) if (error) codes[error.code] = (codes[error.code] ?? 0) + 1
+  const ms = performance.now() - at
   const right = outcomes.filter(({ value }) => value === 'right').length
-  process.send({ done: { calls: calls.length, right, settled: outcomes.length, codes, later } })
+  process.send({ done: { calls: calls.length, right, settled: outcomes.length, codes, later, ms } })
   process.disconnect()
 })
 process.once('message', () => {

@@ -7,9 +7,10 @@ import { scenario } from '../scenario.mjs'
 
 const program = fileURLToPath(new URL('../samples/drain.mjs', import.meta.url))
 
-/** Starts the program, has it make its calls, sends SIGTERM, and returns what it said. */
+/** Starts the program, has it make its calls, sends SIGTERM, and returns what it said; `ms` is how long it took by its own clock. */
 async function drain(t, fault) {
   const child = spawn(process.execPath, [program, t.proxy.url], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+  process.once('exit', () => child.kill('SIGKILL'))
   const said = (what) =>
     new Promise((resolve) => child.on('message', (message) => message[what] && resolve(message[what])))
   const [ready, sent, done] = [said('ready'), said('sent'), said('done')]
@@ -18,17 +19,15 @@ async function drain(t, fault) {
   await fault()
   child.send('go')
   await sent
-  const at = performance.now()
   child.kill('SIGTERM')
   const status = await Promise.race([ended, t.sleep(8000)])
-  const ms = performance.now() - at
   if (status === undefined) child.kill('SIGKILL')
   t.check(status === 0, status === undefined ? 'it did not end within 8 s' : `it ended with ${status}`)
   await t.proxy.heal({ dead: 'reset' })
   const report = await Promise.race([done, t.sleep(100)])
   t.check(report, 'it ended without its report')
   t.calls.count += report?.calls ?? 0
-  return { ms, ...report }
+  return { ms: Infinity, ...report }
 }
 
 export default scenario({ number: 36, name: 'SIGTERM drains', short: true }, async (t) => {
