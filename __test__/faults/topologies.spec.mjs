@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 
+import { until } from '../helpers.mjs'
 import { startCluster } from '../support/cluster.mjs'
 import { startSentinels } from '../support/sentinel.mjs'
 import { keySlot } from '../support/slots.mjs'
@@ -47,10 +48,15 @@ test('slots move under callers that follow redirections, and each gets its own v
     await calls.make(key, make, { timeoutMs: 5000, right })
     if (value) values.set(key, value)
   }
-  const signal = AbortSignal.timeout(2000)
+  const ended = new AbortController()
+  const { signal } = ended
   const [moves] = await Promise.all([
     moveSlots(cluster, slots, { signal, pause: 1 }),
     callers({ count: 16, signal, timeoutMs: 5000 }, turn),
+    // Each slot has moved more than once by then.
+    until('calls were sent on often', () => client.seen.ASK > 10 && client.seen.MOVED > 10, 60)
+      .then(() => delay(2000))
+      .finally(() => ended.abort()),
   ])
   const asked = await countErrors(cluster, 'ASK')
   await client.close()

@@ -90,6 +90,11 @@ export class Run {
     }
   }
 
+  /** How long this process could not run between two moments, because others had the processors, in ms. */
+  lateBetween(from, to) {
+    return this.#watch.lateBetween(from, to)
+  }
+
   get cinnabar() {
     return this.#cinnabar
   }

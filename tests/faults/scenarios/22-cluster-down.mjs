@@ -22,7 +22,10 @@ export default scenario({ number: 22, name: 'CLUSTERDOWN, TRYAGAIN', engine: 'no
   // Divided for a while: the call waits and is fulfilled in full.
   await cluster.begin(slot, first, second)
   await cluster.moveKey(keys[0], first, second)
-  const divided = mget((result) => result.join() === values.join())
+  // Time for the keys to move.
+  const patient = client.with({ timeoutMs: 10_000 })
+  const whole = { right: (result) => result.join() === values.join(), timeoutMs: 10_000 }
+  const divided = t.call(service, 'mget', () => patient.mGet(keys), whole)
   const sentAway = async () => (await countErrors(cluster, 'TRYAGAIN')) + (await countErrors(cluster, 'ASK'))
   await t.until('the server sent it away', async () => (await sentAway()) > 0)
   for (const key of keys.slice(1)) await cluster.moveKey(key, first, second)
