@@ -7,7 +7,7 @@ const { beforeDisconnect } = require('./draining.js')
 const { featureOn } = require('./feature.js')
 const { clientIp } = require('./limit/client-ip.js')
 const { limitHeaders } = require('./limit/headers.js')
-const { readPolicies, sharedOf, windowsOf } = require('./limit/policies.js')
+const { concurrentOf, readPolicies, sharedOf, windowsOf } = require('./limit/policies.js')
 const { limitProblem } = require('./limit/problem.js')
 const { routeKey } = require('./limit/route-key.js')
 const { Shares } = require('./limit/shares.js')
@@ -55,6 +55,7 @@ class RateLimiter extends Limitable {
         routePrefix: prefix === defaultPrefixes.limiter ? '' : prefix,
         hasPolicies: policies !== undefined && policies.length > 0,
         windows: windowsOf(policies),
+        concurrent: concurrentOf(policies),
       }
       const make = (native) => {
         const limiter = new binding.Limiter(native, own)

@@ -6,7 +6,7 @@ export interface ClientIpOptions {
    *
    * - A number, from 0 to 100: how many each request passes through. The process must be reachable through them only.
    * - Addresses and networks, in an array or from `addressList`: the client has the first address from the right that is in none. The list
-   *   must have proxies only, not the networks of clients. Nothing is known of a request without a `remoteAddress`, so the result is `null`.
+   *   must have proxies only, not the networks of clients, and not every address. For a long list use `addressList`: an array is read at each call. Nothing is known of a request without a `remoteAddress`, so the result is `null`.
    */
   trustedProxies?: number | readonly string[] | AddressList
   /**

@@ -128,6 +128,9 @@ const TABLE = [
     forwarded,
     '2001:db8:cafe::/64',
   ],
+  ['Forwarded with a semicolon at the end', '10.0.0.1', { forwarded: 'for=203.0.113.9;' }, forwarded, '203.0.113.9'],
+  ['Forwarded with nothing in between', '10.0.0.1', { forwarded: 'for=203.0.113.9; ;by=x' }, forwarded, '203.0.113.9'],
+  ['Forwarded with semicolons only', '10.0.0.1', { forwarded: 'for=1.1.1.1, ;;' }, forwarded, '10.0.0.1'],
   ['Forwarded, escaped', '10.0.0.1', { forwarded: 'for="203\\.0.113.9"' }, forwarded, '203.0.113.9'],
   ['Forwarded, an obfuscated port', '10.0.0.1', { forwarded: 'for="203.0.113.9:_x1"' }, forwarded, '203.0.113.9'],
   ['Forwarded by no address', '10.0.0.1', { forwarded: 'for=1.1.1.1, for=unknown' }, forwarded, '10.0.0.1'],
@@ -281,7 +284,9 @@ describe('in real servers', () => {
 
 test('nothing that a client sends throws or is returned', () => {
   let state = 12345
-  const below = (bound) => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) % bound
+  // The low bits of such a generator repeat after a few steps.
+  const next = () => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) / 2 ** 32
+  const below = (bound) => Math.floor(next() * bound)
   const parts = [
     '1.1.1.1',
     '1.1.1.1',
@@ -336,6 +341,10 @@ test('what the program got wrong is an error', () => {
     { trustedProxies: [1] },
     { trustedProxies: ['0.0.0.0/0'] },
     { trustedProxies: ['10.0.0.1', '::/0'] },
+    { trustedProxies: ['::ffff:0:0/96'] },
+    { trustedProxies: ['0.0.0.0/1', '128.0.0.0/1'] },
+    { trustedProxies: ['::/1', '10.0.0.1', '8000::/1'] },
+    { trustedProxies: addressList(['0.0.0.0/0']) },
     { trustedProxies: {} },
     { header: 'forwarded' },
     { header: '', trustedProxies: 1 },
@@ -354,37 +363,4 @@ test('what the program got wrong is an error', () => {
   for (const wrong of [undefined, null, '203.0.113.9', 1, {}, { headers: 'x' }]) {
     assert.throws(() => clientIp(wrong), { code: 'E_INVALID_ARGUMENT' })
   }
-})
-
-test('an addressList has what its networks have', () => {
-  const list = addressList(['10.0.0.0/8', '192.0.2.7', '2001:db8::/32', '::ffff:198.51.100.0/120'])
-  for (const ip of [
-    '10.1.2.3',
-    '::ffff:10.1.2.3',
-    '192.0.2.7',
-    '2001:db8:1:2::/64',
-    '2001:DB8::1%eth0',
-    '198.51.100.1',
-  ]) {
-    assert.equal(list.includes(ip), true, ip)
-  }
-  for (const ip of [
-    '11.0.0.1',
-    '192.0.2.8',
-    '2001:db9::/64',
-    '2001:d00::/24',
-    '',
-    'x',
-    '\ud800',
-    null,
-    undefined,
-    '10.0.0.0/7',
-  ]) {
-    assert.equal(list.includes(ip), false, String(ip))
-  }
-  assert.throws(() => list.includes(1), { code: 'E_INVALID_ARGUMENT' })
-  for (const wrong of [undefined, null, '10.0.0.0/8', [1], ['10.0.0'], ['10.0.0.0/x'], [''], [undefined]]) {
-    assert.throws(() => addressList(wrong), { code: 'E_INVALID_ARGUMENT' })
-  }
-  assert.equal(addressList([]).includes('10.0.0.1'), false)
 })

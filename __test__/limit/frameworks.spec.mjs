@@ -244,8 +244,21 @@ test('responses whose headers cannot change, and the servers of Deno and Bun', a
 
 test('what the program got wrong is an error at once', async () => {
   const service = await engines[0].makeService()
-  const limiter = new RateLimiter(service, { policies: POLICIES })
+  const limiter = new RateLimiter(service, {
+    policies: { ...POLICIES, slots: { algorithm: 'concurrency', limit: 1 } },
+  })
   for (const wrong of [
+    { limiter, policy: 'slots' },
+    { limiter, policy: 'api', cost: -1 },
+    { limiter, policy: 'api', cost: 1.5 },
+    { limiter, policy: 'api', cost: '1' },
+    { limiter, policy: 'api', cost: null },
+    { policy: { limit: 0, windowSeconds: 60 } },
+    { policy: { limit: 1.5, windowSeconds: 60 } },
+    { policy: { limit: '1', windowSeconds: 60 } },
+    { policy: { windowSeconds: 60 } },
+    { policy: { limit: 1 } },
+    { policy: { limit: 1, windowSeconds: 1e10 } },
     { limiter },
     { limiter, policy: 'apo' },
     { limiter, policy: { limit: 1, windowSeconds: 1 } },

@@ -2,16 +2,19 @@
 
 const { binding } = require('../bridge.js')
 const { argumentError } = require('../error.js')
-const { describe, describeNumber, ownOptions } = require('../options.js')
-const { checkedNetworks, textsIn, textsOf } = require('./address-list.js')
+const { describe, describeNumber, isArray, ownOptions } = require('../options.js')
+const { addressList, checkedNetworks, textsIn, textsOf } = require('./address-list.js')
 
 const OPTIONS = ['trustedProxies', 'remoteAddress', 'header', 'ipv6Prefix']
 const MOST_PROXIES = 100
+const EVERY_ADDRESS = ['0.0.0.0/0', '::/0']
 const KINDS = { __proto__: null, 'x-forwarded-for': 'list', forwarded: 'forwarded' }
 const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/
 // Options are the same at each request, so a few readers serve all of them.
 const MOST_READERS = 100
 const readers = new Map()
+// By the `AddressList` of proxies, which may be long.
+const readersOfLists = new WeakMap()
 
 /** The address of the client of a request, or null if it is not known. */
 function clientIp(request, options) {
@@ -21,9 +24,11 @@ function clientIp(request, options) {
   return reader.read(remoteAddress === undefined ? peer() : addressOf(remoteAddress), headerOf(headers, name))
 }
 
-/** Throws for options of `clientIp` that are invalid at every request. */
-function assertClientIpOptions(options) {
-  readerOf(ownOptions(options, OPTIONS))
+/** Options of `clientIp` for many requests, with the proxies read once. Throws for those that are invalid at every request. */
+function fixedOptions(options) {
+  const own = ownOptions(options, OPTIONS)
+  readerOf(own)
+  return isArray(own.trustedProxies) ? { ...own, trustedProxies: addressList(own.trustedProxies) } : own
 }
 
 function readerOf({ trustedProxies, header, ipv6Prefix = 64 }) {
@@ -31,22 +36,36 @@ function readerOf({ trustedProxies, header, ipv6Prefix = 64 }) {
     throw argumentError('header has no effect without trustedProxies, which says whose headers are true')
   const name = nameOf(header)
   assertWhole(ipv6Prefix, 'ipv6Prefix', 1, 128)
-  const proxies = readProxies(trustedProxies)
-  const key = [ipv6Prefix, name, typeof proxies === 'number' ? proxies : `in ${proxies.join('\n')}`].join(' ')
-  const known = readers.get(key)
-  if (known) return known
+  const list = textsOf(trustedProxies)
+  const proxies = list ?? readProxies(trustedProxies)
+  const known = list ? readersBy(trustedProxies) : readers
+  const key = [ipv6Prefix, name, list ? '' : keyOf(proxies)].join(' ')
+  const found = known.get(key)
+  if (found) return found
   const made = { name, reader: newReader(proxies, KINDS[name] ?? 'single', ipv6Prefix) }
-  if (readers.size >= MOST_READERS) readers.clear()
-  readers.set(key, made)
+  if (known.size >= MOST_READERS) known.clear()
+  known.set(key, made)
   return made
+}
+
+function readersBy(list) {
+  let readers = readersOfLists.get(list)
+  if (!readers) readersOfLists.set(list, (readers = new Map()))
+  return readers
+}
+
+function keyOf(proxies) {
+  return typeof proxies === 'number' ? proxies : `in ${proxies.join('\n')}`
 }
 
 function newReader(proxies, kind, ipv6Prefix) {
   if (typeof proxies === 'number') return new binding.AddressReader(proxies, [], kind, ipv6Prefix)
   const networks = checkedNetworks(proxies, 'trustedProxies')
+  const list = new binding.AddressList(networks)
   // Every address would be a proxy's, so that clients could choose their own.
-  const all = networks.find((network) => /\/0+$/.test(network))
-  if (all !== undefined) throw argumentError(`trustedProxies must not contain every address, as ${all} does`)
+  const all = EVERY_ADDRESS.find((network) => list.includes(network))
+  if (all)
+    throw argumentError(`trustedProxies must not contain every address, as ${all} does, nor networks that together do`)
   return new binding.AddressReader(undefined, networks, kind, ipv6Prefix)
 }
 
@@ -58,7 +77,7 @@ function nameOf(header = 'x-forwarded-for') {
 /** A number of proxies, or texts, which are checked once. */
 function readProxies(proxies = 0) {
   if (typeof proxies === 'number') return assertWhole(proxies, 'trustedProxies', 0, MOST_PROXIES)
-  return textsOf(proxies) ?? textsIn(proxies, 'trustedProxies')
+  return textsIn(proxies, 'trustedProxies')
 }
 
 function assertWhole(value, name, least, most) {
@@ -124,4 +143,4 @@ function headerOf(headers, name) {
   }
 }
 
-module.exports = { assertClientIpOptions, clientIp, peerOf }
+module.exports = { clientIp, fixedOptions, peerOf }

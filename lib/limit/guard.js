@@ -3,8 +3,9 @@
 const { allowsFallback, argumentError } = require('../error.js')
 const { RateLimiter } = require('../limit.js')
 const { partsOf } = require('../limitable.js')
-const { assertFunction, describe, ownOptions } = require('../options.js')
-const { assertClientIpOptions, clientIp, peerOf } = require('./client-ip.js')
+const { assertFunction, describe, describeNumber, ownOptions } = require('../options.js')
+const { assertTtl } = require('../ttl.js')
+const { clientIp, fixedOptions, peerOf } = require('./client-ip.js')
 const { limitHeaders } = require('./headers.js')
 const { limitProblem } = require('./problem.js')
 
@@ -22,10 +23,10 @@ function guardOptions(options, others = []) {
   for (const name of FUNCTIONS) if (own[name] !== undefined) assertFunction(own[name], name)
   const { count = 'all' } = own
   if (!COUNTS.includes(count)) throw argumentError(`count must be 'all' or 'failures', got ${describe(count)}`)
-  assertClientIpOptions(own.clientIp)
-  const guard = { ...own, limiter, count, ...limitOf(limiter, own.policy) }
+  const guard = { ...own, clientIp: fixedOptions(own.clientIp), limiter, count, ...limitOf(limiter, own.policy) }
   if (!guard.isNamed && (count !== 'all' || own.cost !== undefined))
     throw argumentError('count and cost need a limiter with policies')
+  if (own.cost !== undefined) assertWhole(own.cost, 'cost', 0)
   // Throws for a draft that does not exist.
   limitHeaders({ allowed: true, remaining: 0 }, formOf(guard))
   return guard
@@ -35,11 +36,13 @@ function guardOptions(options, others = []) {
 function limitOf(limiter, policy) {
   if (limiter === RateLimiter) return presetOf(policy)
   if (!(limiter instanceof RateLimiter)) throw argumentError(`limiter must be a RateLimiter, got ${describe(limiter)}`)
-  const { hasPolicies, windows } = partsOf(limiter).shared
+  const { hasPolicies, windows, concurrent } = partsOf(limiter).shared
   if (!hasPolicies) return presetOf(policy)
   if (typeof policy !== 'string') throw argumentError(`policy must be the name of a policy, got ${describe(policy)}`)
   if (!windows.has(policy))
     throw argumentError(`the limiter has no policy of that name; it has ${[...windows.keys()].join(', ')}`)
+  if (concurrent.has(policy))
+    throw argumentError('a policy of algorithm concurrency limits what runs at the same time: use acquire')
   return { isNamed: true, name: policy, windowSeconds: windows.get(policy) }
 }
 
@@ -48,7 +51,14 @@ function presetOf(policy = 'DEFAULT') {
   if (known)
     return { isNamed: false, preset: policy, name: policy, windowSeconds: RateLimiter.presets[policy].windowSeconds }
   const preset = ownOptions(policy, ['limit', 'windowSeconds'], 'policy.')
+  assertWhole(preset.limit, 'policy.limit', 1)
+  assertTtl(preset.windowSeconds, 'policy.windowSeconds')
   return { isNamed: false, preset, name: 'default', windowSeconds: preset.windowSeconds }
+}
+
+function assertWhole(value, name, least) {
+  if (Number.isSafeInteger(value) && value >= least) return
+  throw argumentError(`${name} must be a whole number from ${least} to 2^53 - 1, got ${describeNumber(value)}`)
 }
 
 function formOf({ draft, name, windowSeconds }) {

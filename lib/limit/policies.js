@@ -47,4 +47,9 @@ function isCounted(limit) {
   return limit > 0 && limit < Infinity
 }
 
-module.exports = { readPolicies, sharedOf, windowsOf }
+/** The names of those that limit what runs at the same time. */
+function concurrentOf(policies = []) {
+  return new Set(policies.filter((_, at) => policies[at + 1]?.algorithm === 'concurrency'))
+}
+
+module.exports = { concurrentOf, readPolicies, sharedOf, windowsOf }

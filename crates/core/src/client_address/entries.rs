@@ -47,6 +47,10 @@ fn node(element: &str) -> Option<Cow<'_, str>> {
         let split = last_outside_quotes(whole, b';');
         let pair = split.map_or(whole, |at| &whole[at + 1..]);
         rest = split.map(|at| &whole[..at]);
+        // The grammar allows empty ones, as behind a last semicolon.
+        if pair.trim_matches([' ', '\t']).is_empty() {
+            continue;
+        }
         let (name, value) = pair.split_once('=')?;
         if name.trim_matches([' ', '\t']).eq_ignore_ascii_case("for") && found.replace(value).is_some() {
             return None;
