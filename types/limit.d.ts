@@ -346,14 +346,14 @@ export interface RateLimiter {
   /**
    * Returns the response headers `X-RateLimit-Limit`, `X-RateLimit-Remaining`, `X-RateLimit-Reset` (in seconds since 1970) and, for a
    * refused request, `Retry-After` (in seconds, at least 1). Send a refusal with status 429. `X-RateLimit-Limit` is left out if neither
-   * the result nor `limit` has it.
+   * the result nor `limit` has it. Numbers are whole, and at least 0.
    *
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for a `result` that is not the result of a check, or has an invalid number.
    */
   headers(result: CheckedRateLimit, limit?: number): Record<string, string>
   /**
    * Returns the same headers, and `RateLimit` and `RateLimit-Policy` in the form of a draft of the IETF (by default the newest),
-   * with whole numbers:
+   * with whole numbers up to 999,999,999,999,999:
    *
    * | `draft`                   | form                                                                                        |
    * | ------------------------- | ------------------------------------------------------------------------------------------- |

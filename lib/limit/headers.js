@@ -30,14 +30,14 @@ function legacyHeaders(checked, given) {
   const headers = {}
   if (limit !== undefined) {
     assertNumber(limit, 'limit')
-    if (limit !== Infinity) headers['X-RateLimit-Limit'] = String(limit)
+    if (limit !== Infinity) headers['X-RateLimit-Limit'] = wholeText(Math.floor(limit))
   }
-  if (remaining !== Infinity) headers['X-RateLimit-Remaining'] = String(remaining)
-  if (Number.isFinite(result.resetTime)) headers['X-RateLimit-Reset'] = String(Math.ceil(result.resetTime / 1000))
+  if (remaining !== Infinity) headers['X-RateLimit-Remaining'] = wholeText(Math.floor(remaining))
+  if (Number.isFinite(result.resetTime)) headers['X-RateLimit-Reset'] = wholeText(Math.ceil(result.resetTime / 1000))
   // Never is no time to come back.
   if (!result.allowed && waitOf(result) !== Infinity) {
     // Whole seconds, rounded up, at least one, so that a client that waits this long is not too early.
-    headers['Retry-After'] = String(Math.max(1, secondsIn(waitOf(result))))
+    headers['Retry-After'] = wholeText(Math.max(1, secondsIn(waitOf(result))))
   }
   return headers
 }
@@ -54,6 +54,11 @@ function readable(checked) {
 function assertNumber(value, name) {
   if (Number.isFinite(value) || value === Infinity) return
   throw argumentError(`${name} must be a number, got ${describe(value)}`)
+}
+
+// A result that was made by hand may have any number, which would have a sign or an exponent.
+function wholeText(whole) {
+  return String(Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, whole)))
 }
 
 // Prefers the time computed by the store, whose clock may differ from ours. Only a result built by hand may lack it.

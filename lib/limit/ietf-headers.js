@@ -7,6 +7,8 @@ const { describe, describeNumber } = require('../options.js')
 const FORMS = { 6: separateFields, 7: oneField, 8: namedItems, 9: namedItems, 10: namedItems, 11: namedItems }
 const DRAFTS = [...Object.keys(FORMS).map(Number), 'legacy']
 const NEWEST = 11
+// Of an integer in RFC 9651.
+const LARGEST = 999_999_999_999_999
 
 /** The fields `RateLimit` and `RateLimit-Policy`, in the form of a draft. A limit that allows everything has none. */
 function ietfHeaders({ limit, remaining, seconds }, { draft = NEWEST, name = 'default', windowSeconds }) {
@@ -16,9 +18,17 @@ function ietfHeaders({ limit, remaining, seconds }, { draft = NEWEST, name = 'de
   if (windowSeconds !== undefined && !(Number.isFinite(windowSeconds) && windowSeconds > 0))
     throw argumentError(`windowSeconds must be a number of seconds above 0, got ${describeNumber(windowSeconds)}`)
   if (draft === 'legacy' || !Number.isFinite(limit) || !Number.isFinite(remaining)) return {}
-  const whole = { limit: Math.floor(limit), remaining: Math.max(0, Math.floor(remaining)) }
-  const window = windowSeconds === undefined ? undefined : Math.ceil(windowSeconds)
-  return FORMS[draft]({ ...whole, seconds: Number.isFinite(seconds) ? seconds : undefined, window, name })
+  return FORMS[draft]({
+    limit: within(Math.floor(limit)),
+    remaining: within(Math.floor(remaining)),
+    seconds: Number.isFinite(seconds) ? within(seconds) : undefined,
+    window: windowSeconds === undefined ? undefined : within(Math.ceil(windowSeconds)),
+    name,
+  })
+}
+
+function within(whole) {
+  return Math.min(LARGEST, Math.max(0, whole))
 }
 
 function namedItems({ limit, remaining, seconds, window, name }) {
