@@ -27,7 +27,7 @@ export class CinnabarThrottlerStorage {
    * overlaps with another.
    */
   constructor(options?: CinnabarThrottlerStorageOptions)
-  /** Counts a request if it is allowed. `ttl` and `blockDuration` are in milliseconds, the times of the result in seconds. */
+  /** Counts a request of `key` and `throttlerName` if it is allowed. `ttl` and `blockDuration` are in milliseconds, the times of the result in seconds. */
   increment(
     key: string,
     ttl: number,

@@ -1,6 +1,7 @@
 'use strict'
 
 const { RateLimiter } = require('./index.js')
+const { partsOf } = require('./lib/limitable.js')
 const { ownOptions } = require('./lib/options.js')
 
 const OPTIONS = ['service', 'prefix', 'onUnavailable', 'denyCache']
@@ -24,22 +25,23 @@ class CinnabarThrottlerStorage {
     this.#make(1000)
   }
 
-  async increment(key, ttl, limit, blockDuration) {
+  async increment(key, ttl, limit, blockDuration, throttlerName) {
     const limiter = this.#limiterOf(ttl)
+    const identifier = identifierOf(throttlerName, key)
     // Only a block refuses nothing at all. Both travel in one round.
     const [result, nothing] = await Promise.all([
-      limiter.check(POLICY, key, { limit }),
-      blockDuration > 0 ? limiter.peek(POLICY, key, { limit, cost: 0 }) : undefined,
+      limiter.check(POLICY, identifier, { limit }),
+      blockDuration > 0 ? limiter.peek(POLICY, identifier, { limit, cost: 0 }) : undefined,
     ])
-    const timeToExpire = secondsIn(result.resetMs)
+    const timeToExpire = secondsIn(result.resetMs, ttl)
     if (result.allowed) {
       const totalHits = Number.isFinite(result.remaining) ? limit - result.remaining : 0
       return { totalHits, timeToExpire, isBlocked: false, timeToBlockExpire: 0 }
     }
     const startsBlock = nothing?.allowed && result.source === 'store'
-    if (startsBlock) await block(limiter, key, blockDuration, result)
+    if (startsBlock) await block(limiter, identifier, blockDuration)
     const blockedMs = startsBlock ? blockDuration : (nothing?.allowed === false ? nothing : result).retryAfterMs
-    return { totalHits: limit + 1, timeToExpire, isBlocked: true, timeToBlockExpire: secondsIn(blockedMs) }
+    return { totalHits: limit + 1, timeToExpire, isBlocked: true, timeToBlockExpire: secondsIn(blockedMs, ttl) }
   }
 
   #limiterOf(ttl) {
@@ -51,14 +53,19 @@ class CinnabarThrottlerStorage {
   }
 }
 
-/** Blocks a client. What was counted is forgotten if it would count for longer than the block. */
-function block(limiter, key, blockDuration, { resetMs }) {
-  const calls = resetMs > blockDuration ? [limiter.reset(POLICY, key)] : []
-  return Promise.all([...calls, limiter.block(POLICY, key, blockDuration / 1000)])
+// A key may be that of several limits, as with a `generateKey` of the application. The name ends where its quotes do.
+function identifierOf(throttlerName = 'default', key) {
+  return JSON.stringify(throttlerName) + key
 }
 
-function secondsIn(ms) {
-  return Number.isFinite(ms) ? Math.max(1, Math.ceil(ms / 1000)) : 0
+/** Blocks a client and forgets what was counted, which would count for longer than the block, in one step: a check between them would pass. */
+function block(limiter, identifier, blockDuration) {
+  return partsOf(limiter).native.change(POLICY, identifier, 'blockAfresh', blockDuration / 1000)
+}
+
+/** Whole seconds. What never ends, as with a limit of 0, is as long as `ttl`. */
+function secondsIn(ms, ttl) {
+  return Math.max(1, Math.ceil((Number.isFinite(ms) ? ms : ttl) / 1000))
 }
 
 module.exports = { CinnabarThrottlerStorage }

@@ -10,7 +10,9 @@ import { ThrottlerGuard, ThrottlerModule } from '@nestjs/throttler'
 import { RedisService } from 'cinnabar'
 import { CinnabarThrottlerStorage } from 'cinnabar/nestjs-throttler'
 
+import { until } from '../helpers.mjs'
 import { engines, freePort } from '../support/engines.mjs'
+import { startMonitor } from '../support/monitor.mjs'
 
 /** Starts an application with one route. Decorators are called as what they are: functions. */
 async function serve(storage, throttlers) {
@@ -36,9 +38,6 @@ for (const engine of engines) {
     const service = await engine.makeService()
     after(() => service.disconnect())
     let number = 0
-    // The clock of a server cannot be moved.
-    const pass = (ms) =>
-      engine.advance ? engine.advance(service, ms) : new Promise((resolve) => setTimeout(resolve, ms))
     const makeStorage = (options) => new CinnabarThrottlerStorage({ service, prefix: `t${number++}:`, ...options })
 
     test('limits a route, over several processes', async () => {
@@ -60,18 +59,40 @@ for (const engine of engines) {
 
     test('several limits of a route have counters of their own', async () => {
       const send = await serve(makeStorage(), [
-        { name: 'short', ttl: 1000, limit: 1 },
-        { name: 'long', ttl: 60_000, limit: 5 },
+        { name: 'short', ttl: 60_000, limit: 1 },
+        { name: 'long', ttl: 600_000, limit: 5 },
       ])
       const response = await send()
       assert.equal(response.headers.get('x-ratelimit-remaining-short'), '0')
       assert.equal(response.headers.get('x-ratelimit-remaining-long'), '4')
-      assert.equal((await send()).headers.get('retry-after-short'), '1')
+      assert.equal((await send()).headers.get('retry-after-short'), '60')
+    })
+
+    test('several limits of a route have counters of their own, also if the application gives them one key', async () => {
+      const generateKey = () => 'key'
+      const send = await serve(makeStorage(), [
+        { name: 'short', ttl: 60_000, limit: 1, generateKey },
+        { name: 'long', ttl: 120_000, limit: 5, generateKey },
+      ])
+      const { headers } = await send()
+      assert.deepEqual(
+        ['short', 'long'].map((name) => headers.get(`x-ratelimit-remaining-${name}`)),
+        ['0', '4'],
+      )
+    })
+
+    test('a limit of 0 has a time to come back', async () => {
+      const storage = makeStorage()
+      for (let i = 0; i < 2; i++) {
+        const { isBlocked, timeToBlockExpire } = await storage.increment('key', 60_000, 0, 0, 'default')
+        assert.deepEqual([isBlocked, timeToBlockExpire], [true, 60])
+      }
     })
 
     test('a block begins with the first refusal, is not extended, and ends with nothing counted', async () => {
       const storage = makeStorage({ denyCache: false })
-      const increment = () => storage.increment('key', 60_000, 2, 500, 'default')
+      const blockMs = 5000
+      const increment = () => storage.increment('key', 60_000, 2, blockMs, 'default')
       const first = await increment()
       assert.ok(first.timeToExpire >= 60 && first.timeToExpire <= 66, String(first.timeToExpire))
       assert.deepEqual(first, {
@@ -81,12 +102,17 @@ for (const engine of engines) {
         timeToBlockExpire: 0,
       })
       assert.equal((await increment()).totalHits, 2)
+      const began = performance.now()
       const blocked = await increment()
-      assert.deepEqual([blocked.totalHits, blocked.isBlocked, blocked.timeToBlockExpire], [3, true, 1])
-      await pass(300)
-      assert.equal((await increment()).isBlocked, true)
-      await pass(300)
-      const after = await increment()
+      assert.deepEqual([blocked.totalHits, blocked.isBlocked, blocked.timeToBlockExpire], [3, true, 5])
+      await engine.advance?.(service, 4000)
+      const again = await increment()
+      assert.ok(again.isBlocked && again.timeToBlockExpire <= (engine.advance ? 1 : 5), JSON.stringify(again))
+      await engine.advance?.(service, 1000)
+      let after
+      // Each attempt is refused, and none extends the block.
+      await until('the block ends', async () => !(after = await increment()).isBlocked)
+      if (!engine.advance) assert.ok(performance.now() - began >= blockMs - 10)
       assert.deepEqual([after.totalHits, after.isBlocked], [1, false])
     })
 
@@ -107,6 +133,19 @@ for (const engine of engines) {
     })
   })
 }
+
+test('a block begins in one step', async () => {
+  const redis = engines.find(({ server }) => server)
+  const service = await redis.makeService()
+  after(() => service.disconnect())
+  const storage = new CinnabarThrottlerStorage({ service, prefix: 'once:' })
+  const increment = () => storage.increment('key', 60_000, 1, 30_000, 'default')
+  await increment()
+  const monitor = await startMonitor(redis.server)
+  assert.equal((await increment()).timeToBlockExpire, 30)
+  const scripts = (await monitor.stop()).filter(({ words, script }) => !script && /^eval/i.test(words[0]))
+  assert.equal(scripts.length, 2, 'a check and a peek in one, and the block with what it forgets')
+})
 
 test('without a server requests pass, unless onUnavailable says otherwise', async () => {
   const service = new RedisService({ url: `redis://127.0.0.1:${await freePort()}`, connectWaitMs: 50, log: false })

@@ -252,6 +252,7 @@ impl Limiter {
             let (policy, id) = (js.text(policy.raw(), "policy")?, js.any_text(id.raw(), "identifier")?);
             let change = match what.as_str() {
                 "block" => Change::Block(js.any_number(seconds.raw(), "seconds")?),
+                "blockAfresh" => Change::BlockAfresh(js.any_number(seconds.raw(), "seconds")?),
                 "unblock" => Change::Unblock,
                 "reset" => Change::Reset,
                 "override" => Change::Override {

@@ -221,6 +221,8 @@ RPUSH rate_limit:{rate_limit:ip}:p x => rate_limit:{rate_limit:ip}:p fixed 3 600
         lines: "
 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 block 30000000 '' rate_limit:{rate_limit:}:changes
 SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 block 30000000 '' rate_limit:{rate_limit:}:changes
+=> rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 block_afresh 30000000 '' rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;3;9000000050000000;f:2:8999999990000000' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 block_afresh 60000000 '' rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 unblock 0 '' rate_limit:{rate_limit:}:changes
 SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 unblock 0 '' rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 reset 0 '' rate_limit:{rate_limit:}:changes
@@ -233,6 +235,8 @@ SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;90000000
 SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p fixed 3 60000000 0 restore 0 '' rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 block 30000000 '' rate_limit:{rate_limit:}:changes
 SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 block 30000000 '' rate_limit:{rate_limit:}:changes
+=> rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 block_afresh 30000000 '' rate_limit:{rate_limit:}:changes
+SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;3;9000000050000000;b:120000000:9000000000000000:60000000:1:3:3:' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 block_afresh 60000000 '' rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 unblock 0 '' rate_limit:{rate_limit:}:changes
 SET rate_limit:{rate_limit:ip}:p '9000000000000000;9000000030000000;0:2;9000000000000000;0;0;' PX 90000 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 unblock 0 '' rate_limit:{rate_limit:}:changes
 => rate_limit:{rate_limit:ip}:p bucket 3 60000000 3 reset 0 '' rate_limit:{rate_limit:}:changes

@@ -197,6 +197,10 @@ fn a_block_refuses_everything_and_keeps_what_was_counted() {
         assert_eq!(take(engine, &limiter, "p", 1.0).remaining, Some(2));
         assert!(change(Change::Block(60.0)) && change(Change::Unblock) && !change(Change::Unblock));
         assert_eq!(take(engine, &limiter, "p", 1.0).remaining, Some(1));
+        assert!(change(Change::BlockAfresh(60.0)));
+        assert!(!take(engine, &limiter, "p", 1.0).allowed);
+        engine.pass(Duration::from_secs(60));
+        assert_eq!(take(engine, &limiter, "p", 1.0).remaining, Some(4), "nothing is counted any more");
     });
 }
 

@@ -1,7 +1,7 @@
 -- Changes an entry in another way than by a hit.
 -- KEYS[1] the identifier's entry
 -- ARGV[1] to ARGV[4] the policy, as in take.lua
--- ARGV[5] block, unblock, reset, override or restore
+-- ARGV[5] block, block_afresh (which also forgets the hits), unblock, reset, override or restore
 -- ARGV[6] the length of the block or override in µs, 0 for no end
 -- ARGV[7] the limit of the override
 -- ARGV[8] the channel of what may be allowed again
@@ -14,9 +14,12 @@ if not entry then
   return { -1, math.floor(now / 1000) }
 end
 local changed = 1
-if what == 'block' then
+if what == 'block' or what == 'block_afresh' then
   -- A block does not shorten a longer one.
   entry.blocked = math.max(entry.blocked, now + length)
+  if what == 'block_afresh' then
+    entry.state = nil
+  end
 elseif what == 'unblock' then
   changed = entry.blocked > 0 and 1 or 0
   entry.blocked = 0

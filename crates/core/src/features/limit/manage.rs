@@ -23,6 +23,8 @@ policy_script!(CHANGE = "limit/change.lua", keys: 1, args: 8);
 pub enum Change {
     /// Everything is refused for so many seconds.
     Block(f64),
+    /// The same, and no hits are counted any more.
+    BlockAfresh(f64),
     /// The block ends.
     Unblock,
     /// The block ends, and no hits are counted any more. An override stays.
@@ -48,6 +50,7 @@ impl Limiter {
         let micros = |what, seconds| Ok::<_, Error>(ttl::from_seconds(what, seconds)?.as_micros());
         let (what, length, limit) = match change {
             Change::Block(seconds) => ("block", micros("seconds", seconds)?, Bytes::new()),
+            Change::BlockAfresh(seconds) => ("block_afresh", micros("seconds", seconds)?, Bytes::new()),
             Change::Unblock => ("unblock", 0, Bytes::new()),
             Change::Reset => ("reset", 0, Bytes::new()),
             Change::Override { limit, seconds } => {
