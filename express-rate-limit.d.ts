@@ -36,10 +36,10 @@ export class CinnabarStore {
   init(options: { windowMs: number; skipFailedRequests?: boolean; skipSuccessfulRequests?: boolean }): void
   /** Returns how often a client was counted, and when its window ends; `undefined` if it was not. */
   get(key: string): Promise<{ totalHits: number; resetTime: Date | undefined } | undefined>
-  /** Counts a request. `resetTime` is missing if there is no server to count it. */
+  /** Counts a request. If there is no server to count it, `totalHits` is 1 and `resetTime` is missing. */
   increment(key: string): Promise<{ totalHits: number; resetTime: Date | undefined }>
   /**
-   * Takes back the last request that this process has counted of a client. Only with `skipFailedRequests` or `skipSuccessfulRequests`, which
+   * Takes back the last request that this process has counted of a client, of the last 1000 in its window. Only with `skipFailedRequests` or `skipSuccessfulRequests`, which
    * need it: otherwise it does nothing.
    */
   decrement(key: string): Promise<void>

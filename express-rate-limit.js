@@ -8,6 +8,8 @@ const OPTIONS = ['service', 'prefix', 'onUnavailable']
 const POLICY = 'hits'
 // express-rate-limit knows the limit, and counts what it refuses.
 const UNLIMITED = Number.MAX_SAFE_INTEGER
+// Of a client in a window. Each is a request that may still be taken back; refused ones never are.
+const MOST_CHARGES = 1000
 
 /** A store for express-rate-limit: a fixed window by the store's clock, which starts with a client's first request. */
 class CinnabarStore {
@@ -45,7 +47,8 @@ class CinnabarStore {
   async increment(key) {
     const result = await this.#opened().check(POLICY, key, { refundable: this.#charges !== undefined })
     if (result.charge !== undefined) this.#remember(key, result)
-    return { totalHits: hitsOf(result), resetTime: endOf(result) }
+    // express-rate-limit takes 0 for an error of the store.
+    return { totalHits: Math.max(1, hitsOf(result)), resetTime: endOf(result) }
   }
 
   /** Takes a request of this process back, as far as its window has not ended. */
@@ -74,6 +77,7 @@ class CinnabarStore {
     let entry = this.#charges.get(key)
     if (!entry || entry.endsAt <= now) this.#charges.set(key, (entry = { charges: [], endsAt: now + resetMs }))
     entry.charges.push(charge)
+    if (entry.charges.length > MOST_CHARGES) entry.charges.shift()
   }
 }
 
