@@ -56,14 +56,9 @@ impl Limiter {
             groups if groups.len() == 1 => take_group(&items),
             groups => self.take_items(&items, groups),
         };
-        let period_ms = items.iter().map(|item| item.subject.policy.longest_ms()).max();
-        let period_ms = period_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(i64::MAX);
         let uncounted = {
-            let limits: Vec<_> = limits.iter().copied().flatten().collect();
-            move |allowed| {
-                let each = limits.iter().map(|limit| LimitResult::uncounted(allowed, Some(*limit), period_ms));
-                Ok(Results::of(each.collect()))
-            }
+            let items = items.clone();
+            move |allowed| Ok(Results::of(items.iter().map(|item| uncounted(item, allowed)).collect()))
         };
         let call = match self.on_unavailable(OnUnavailable::Allow) {
             OnUnavailable::Allow => call.or_fallback(move || uncounted(true)),
@@ -100,6 +95,11 @@ impl Limiter {
             take_group(&own).map(Ok).or_else(|error| Ok(Err(error)))
         });
         let (this, items, count) = (self.clone(), items.to_vec(), items.len());
+        let otherwise = match self.on_unavailable(OnUnavailable::Allow) {
+            OnUnavailable::Allow | OnUnavailable::Local => Some(true),
+            OnUnavailable::Deny => Some(false),
+            OnUnavailable::Throw => None,
+        };
         Call::join_all(calls.collect()).then(move |done: Vec<Result<Results>>| {
             let is_allowed = |results: &Result<Results>| results.as_ref().is_ok_and(|results| results.allowed);
             let allowed = done.iter().all(is_allowed);
@@ -118,7 +118,15 @@ impl Limiter {
                     }
                 }
             }
-            let results = done.into_iter().collect::<Result<Vec<_>>>().map(|done| {
+            // A refusal decides, whatever those would say that could not be asked.
+            let otherwise = done.iter().flatten().any(|results| !results.allowed).then_some(()).and(otherwise);
+            let done = done.into_iter().zip(&groups).map(|(results, group)| match (results, otherwise) {
+                (Err(error), Some(allowed)) if error.kind.allows_fallback() => {
+                    Ok(Results::of(group.iter().map(|&at| uncounted(&items[at], allowed)).collect()))
+                }
+                (results, _) => results,
+            });
+            let results = done.collect::<Result<Vec<_>>>().map(|done| {
                 let mut each: Vec<_> = vec![None; count];
                 for (group, results) in groups.into_iter().zip(done) {
                     group.into_iter().zip(results.each).for_each(|(at, result)| each[at] = Some(result));
@@ -133,6 +141,12 @@ impl Limiter {
             Ok(Step::Next(Call::join_all(refunds).then(|_| results.map(Step::Done))))
         })
     }
+}
+
+/// The result of a check that was not counted.
+fn uncounted(Item { subject, .. }: &Item, allowed: bool) -> LimitResult {
+    let period_ms = i64::try_from(subject.policy.longest_ms()).unwrap_or(i64::MAX);
+    LimitResult::uncounted(allowed, subject.policy.limit(), period_ms)
 }
 
 /// The positions of items by their identifiers, whose entries share a slot.

@@ -136,3 +136,46 @@ fn local_counters_are_bounded_in_memory() {
     }
     assert!(!check_locally(&limiter, "busy").allowed);
 }
+
+/// A check of two identifiers, in a cluster: the first is refused, the server of the second is down.
+fn refused_beside_an_outage(on_unavailable: OnUnavailable, kind: Kind) -> Result<Results> {
+    let options = PolicyOptions {
+        name: "p".into(),
+        algorithm: Algorithm::FixedWindow(60.0),
+        limit: 1.0,
+        time_zone: None,
+        shadow: false,
+    };
+    let policies = vec![Policy::new(options).unwrap()];
+    let on_unavailable = Some(on_unavailable);
+    let limiter = Arc::new(
+        Limiter::new(Options { prefix: None, on_unavailable, database: 0, policies, local: local() }).unwrap(),
+    );
+    let check = |id: &str| Check { policy: "p".into(), id: id.into(), cost: 1.0, limit: None };
+    let call = limiter.take_all(&[check("a"), check("b")]).unwrap();
+    let replies = |all: Vec<Result<Reply>>| Replies(all.into_iter().collect());
+    let other_slots = Err(Error::new(Kind::Unsupported, "keys in other slots"));
+    let Step::Next(call) = (call.read)(replies(vec![other_slots]))? else { panic!("one by one") };
+    let refusal = [0, 0, 5_000_000, 5_000_000, 1_000_000, -1].map(Reply::Int).to_vec();
+    let refused = Ok(Reply::Array(vec![Reply::Array(refusal)]));
+    let step = (call.read)(replies(vec![refused, Err(Error::new(kind, "down"))]))?;
+    let Step::Done(results) = step else { panic!("there is nothing to refund") };
+    Ok(results)
+}
+
+#[test]
+fn a_refusal_counts_while_a_server_of_the_others_is_down() {
+    for (otherwise, allowed) in
+        [(OnUnavailable::Allow, true), (OnUnavailable::Local, true), (OnUnavailable::Deny, false)]
+    {
+        let results = refused_beside_an_outage(otherwise, Kind::Unavailable).unwrap();
+        let [refused, unknown] = &results.each[..] else { panic!("both") };
+        assert_eq!((results.allowed, refused.allowed, refused.source), (false, false, Source::Store));
+        assert_eq!(refused.retry_after_ms, Some(5000));
+        assert_eq!((unknown.allowed, unknown.source), (allowed, Source::Fallback));
+    }
+    let rejected = refused_beside_an_outage(OnUnavailable::Throw, Kind::Unavailable).unwrap_err();
+    assert_eq!(rejected.kind, Kind::Unavailable);
+    let rejected = refused_beside_an_outage(OnUnavailable::Allow, Kind::WrongType).unwrap_err();
+    assert_eq!(rejected.kind, Kind::WrongType);
+}
