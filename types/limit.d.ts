@@ -447,7 +447,8 @@ export interface PolicyRateLimiter<Name extends string> extends Omit<RateLimiter
   refund(policy: Name, identifier: string, charge: string | undefined, options?: CallLimits): Promise<boolean>
   /**
    * Replaces the cost of a charge by the actual one, once it is known, such as the tokens that a language model has used. A lower one is
-   * refunded as by `refund`; a higher one is counted even if it exceeds the limit, and delays what follows.
+   * refunded as by `refund`; a higher one is counted even if it exceeds the limit, and delays what follows. Returns `false`, and counts
+   * nothing, for a charge that was refunded or settled before, or that does not count any more and is older than ten minutes.
    *
    * @example
    * const { allowed, charge } = await limiter.check('tokens', user, { cost: 1000, refundable: true })

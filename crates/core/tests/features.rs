@@ -8,6 +8,8 @@ mod both;
 mod caches;
 #[path = "support/clock.rs"]
 mod clock;
+#[path = "features/limit_charges.rs"]
+mod limit_charges;
 #[path = "features/limit_model.rs"]
 mod limit_model;
 #[path = "features/limit_policies.rs"]

@@ -32,7 +32,7 @@ if how == 'drain' then
 end
 local mark
 if cost > 0 and (how == 'drain' or how ~= 'peek' and allowed) then
-  mark = mark_of(entry, algorithm.add(entry.state, now, policy, cost))
+  mark = algorithm.add(entry.state, now, policy, cost)
   save_entry(KEYS[1], now, entry)
 elseif entry.back > 0 and how ~= 'peek' then
   -- The clock has gone back. Moved times must be stored, or each refusal would move them again.
@@ -40,8 +40,8 @@ elseif entry.back > 0 and how ~= 'peek' then
 end
 view = view_of(entry, now, allowed, wait)
 if how == 'reserve' then
-  view[7] = mark or ''
+  view[7] = mark and mark_of(entry, now, view, mark) or ''
 elseif how == 'share' then
-  view[7] = mark and string.format('%.0f ', cost) .. mark or ''
+  view[7] = mark and string.format('%.0f ', cost) .. mark_of(entry, now, view, mark) or ''
 end
 return view

@@ -19,13 +19,13 @@ for index, key in ipairs(KEYS) do
 end
 local views = {}
 for index, entry in ipairs(entries) do
-  local wait, mark = waits[index], ''
+  local wait, mark = waits[index], nil
   if all and wait == 0 and entry.cost > 0 then
-    mark = mark_of(entry, entry.policy.algorithm.add(entry.state, now, entry.policy, entry.cost))
+    mark = entry.policy.algorithm.add(entry.state, now, entry.policy, entry.cost)
     save_entry(KEYS[index], now, entry)
   end
   local view = view_of(entry, now, wait == 0, wait >= 0 and wait or nil)
-  view[7] = mark
+  view[7] = mark and mark_of(entry, now, view, mark) or ''
   views[index] = view
 end
 return views

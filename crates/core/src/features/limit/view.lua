@@ -22,7 +22,8 @@ local function view_of(entry, now, allowed, wait)
   return { allowed and 1 or 0, left, wait or -1, ends_of(entry, now) - now, now, entry.override_limit }
 end
 
--- Returns what a refund needs to find a charge again.
-local function mark_of(entry, mark)
-  return string.format('%.0f/', entry.generation) .. mark
+-- Returns what a refund needs to find a charge again, and when it can be settled no more: a charge that counts no more can be settled for
+-- ten minutes all the same, because what was charged for may take longer than it counts.
+local function mark_of(entry, now, view, mark)
+  return string.format('%.0f/%.0f/', entry.generation, now + math.max(view[4], 600000000)) .. mark
 end
