@@ -18,6 +18,8 @@ mod limit_policies;
 mod limit_shares;
 #[path = "features/limit_simulation.rs"]
 mod limit_simulation;
+#[path = "features/limit_slots.rs"]
+mod limit_slots;
 #[path = "features/limits.rs"]
 mod limits;
 #[path = "features/locks.rs"]

@@ -6,6 +6,12 @@
 -- Returns {1 or 0, slots left, ms until a lease ends}.
 local now, lease = now_ms(), tonumber(ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+-- No lease is longer than an hour. Once the clock has gone back by more, those of dead processes would stay for as long.
+local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
+while last[2] and tonumber(last[2]) > now + math.max(lease, 3600000) do
+  redis.call('ZADD', KEYS[1], now + lease, last[1])
+  last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
+end
 local taken = redis.call('ZCARD', KEYS[1])
 local allowed = taken < tonumber(ARGV[1]) or redis.call('ZSCORE', KEYS[1], ARGV[3])
 if allowed then
