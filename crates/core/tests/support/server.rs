@@ -39,10 +39,12 @@ impl Server {
     fn accepts_connections(&mut self) -> bool {
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline {
+            let accepted = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok();
+            // One that has ended by now did not get the port: another process accepted.
             if self.child.try_wait().expect("the server's state").is_some() {
                 return false;
             }
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+            if accepted {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(5));

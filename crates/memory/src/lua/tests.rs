@@ -4,9 +4,7 @@ use super::*;
 
 fn lua() -> Lua {
     let db = Arc::new(Mutex::new(Database::new(1 << 20)));
-    let mut lua = Lua::new(db, 1 << 20, LoadedScripts::default(), crate::table::run_for_script).unwrap();
-    lua.time_limit = Duration::from_millis(50);
-    lua
+    Lua::new(db, 1 << 20, LoadedScripts::default(), crate::table::run_for_script).unwrap()
 }
 
 fn run(lua: &mut Lua, source: &str) -> CommandResult {
@@ -33,7 +31,9 @@ fn a_script_that_never_ends_is_stopped() {
         "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
     ];
     for source in loops {
+        lua.time_limit = Duration::from_millis(50);
         assert!(error_of(&mut lua, source).starts_with("ERR Script stopped: it ran for too long"), "{source}");
+        lua.time_limit = DEFAULT_TIME_LIMIT;
         assert_eq!(run(&mut lua, "return 1"), Ok(RespValue::Int(1)));
     }
 }
@@ -49,7 +49,6 @@ fn a_script_cannot_take_all_memory() {
 #[test]
 fn memory_used_by_a_script_is_available_to_the_next() {
     let mut lua = lua();
-    lua.time_limit = DEFAULT_TIME_LIMIT;
     for source in [
         "local t = {} while true do t[#t + 1] = {} end",
         "local s = 'x' while true do s = s .. s end",
@@ -69,7 +68,6 @@ fn a_script_that_uses_all_memory_does_not_fail_the_next() {
     // For several states of the collector when memory runs out.
     for first in [24, 22, 20, 18] {
         let mut lua = lua();
-        lua.time_limit = DEFAULT_TIME_LIMIT;
         // Many strings leave a large table of strings. A collection shrinks it, and allocates for that.
         let strings = "local t = {} for i = 1, 3e5 do t[i] = 'k' .. i end return #t";
         assert_eq!(run(&mut lua, strings), Ok(RespValue::Int(300_000)));
