@@ -119,6 +119,8 @@ export declare class Cache {
 
 /** The holder of a lock, which can release it whatever limits its calls have, and even while its service is being closed. */
 export declare class Holder {
+  /** It holds no lock. */
+  leave(): void
   /** Releases the lock; false if it is no longer held with this token. */
   release(resource: unknown, token: unknown): RawValue
 }
@@ -189,7 +191,7 @@ export declare class Lock {
   info(resource: unknown): RawValue
   /** Returns a lock that may be acquired for `ttl` seconds, and is renewed for `max_hold` seconds at most. */
   handle(resource: unknown, ttl: unknown, maxHold: unknown): LockHandle
-  /** Makes `disconnect()` wait until the caller has released its lock. */
+  /** Makes `disconnect()` wait until the caller has released the lock that it acquires, or leaves. */
   stay(): Holder
   /** Extends the ttl; false if the lock is no longer held with this token. `strict` as with `acquire`. */
   extend(resource: unknown, token: unknown, ttl: unknown, strict?: boolean | undefined | null): RawValue
@@ -197,11 +199,13 @@ export declare class Lock {
 
 /** A lock that may be acquired once, and is then renewed until it is released. */
 export declare class LockHandle {
-  /** Waits for the lock for so many ms: resolves to whether it was acquired. */
+  /** Whether other callers of this process wait for the lock. */
+  isWaitedFor(): boolean
+  /** Waits for the lock for so many ms: resolves to whether it was acquired. `watch` or `end` must follow. */
   wait(timeoutMs: unknown): RawValue
   /** Ends a wait. */
   stopWaiting(): void
-  /** Acquires the lock: resolves to whether that succeeded. `watch` must follow then. */
+  /** Acquires the lock: resolves to whether that succeeded. `watch` must follow then, and otherwise `wait` or `end`. */
   acquire(): RawValue
   /** Keeps the process alive and delays `disconnect()` until the lock is released or lost. Calls `lost` when it is lost. */
   watch(lost: unknown): void

@@ -63,6 +63,7 @@ class DistributedLock extends Limitable {
     const { ttlSeconds = 30, maxHoldSeconds = MAX_HOLD_SECONDS, wait } = ownOptions(options, ACQUIRE_OPTIONS)
     const lock = await this.#hold(resource, ttlSeconds, maxHoldSeconds, wait)
     if (lock === null) throw heldError(resource)
+    if (!lock.held) throw await lostBefore(lock)
     return lock
   }
 
@@ -87,8 +88,18 @@ class DistributedLock extends Limitable {
     // Awaited, since the native side may be one that rejects.
     const handle = await native.handle(resource, ttlSeconds, maxHoldSeconds)
     let isWanted = true
+    const acquire = async () => {
+      // Behind those that wait already.
+      const isFirst = waitMs === 0 || !handle.isWaitedFor()
+      return (isFirst && (await handle.acquire())) || (waitMs > 0 && isWanted && (await handle.wait(waitMs)))
+    }
     const take = async () => {
-      const isAcquired = (await handle.acquire()) || (waitMs > 0 && isWanted && (await handle.wait(waitMs)))
+      let isAcquired = false
+      try {
+        isAcquired = await acquire()
+      } finally {
+        if (!isAcquired) handle.end()
+      }
       return isAcquired ? new Lock(handle, resource, native.scope(resource)) : null
     }
     try {
@@ -105,11 +116,21 @@ class DistributedLock extends Limitable {
   async #acquire(resource, ttlSeconds, isStrict) {
     const limits = limitsOf(this)
     if (limits.signals.length === 0) return this.#native.acquire(resource, ttlSeconds, isStrict)
-    return undoIfAborted(
-      limits,
-      () => this.#native.within(withoutSignals(limits)).acquire(resource, ttlSeconds, isStrict),
-      (token) => token !== null && this.#native.stay().release(resource, token),
-    )
+    let holder
+    const take = async () => {
+      // Awaited, since the native side may be one that rejects.
+      holder = await this.#native.stay()
+      try {
+        return await this.#native.within(withoutSignals(limits)).acquire(resource, ttlSeconds, isStrict)
+      } catch (error) {
+        holder.leave()
+        throw error
+      }
+    }
+    const undo = (token) => (token === null ? holder.leave() : holder.release(resource, token))
+    const token = await undoIfAborted(limits, take, undo)
+    holder.leave()
+    return token
   }
 }
 
@@ -124,6 +145,7 @@ function readWait(limits, wait) {
 
 /** Runs an operation under a lock, and releases that. */
 async function runLocked(lock, operation) {
+  if (!lock.held) throw await lostBefore(lock)
   let result
   try {
     result = await operation(lock.token, lock)
@@ -134,6 +156,12 @@ async function runLocked(lock, operation) {
   }
   if (await endLock(lock)) throw lostError(lock.resource, { result })
   return result
+}
+
+/** The error for a lock that was granted so late that it had been lost by then. */
+async function lostBefore(lock) {
+  await lock.release()
+  return lostError(lock.resource, { retryable: true })
 }
 
 function heldError(resource) {

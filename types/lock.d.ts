@@ -128,13 +128,14 @@ export interface DistributedLock {
    */
   with(limits: CallLimits): DistributedLock
   /**
-   * Acquires the lock, and renews it until it is released. Rejects with `E_LOCK_HELD` if another holder has it. After `E_MAYBE_APPLIED` or
-   * `E_ABORTED` it is released as with `acquireLock`.
+   * Acquires the lock, and renews it until it is released. Rejects with `E_LOCK_HELD` if another holder has it, and with `E_LOCK_LOST` if it
+   * was granted so late that it is lost already. After `E_MAYBE_APPLIED` or `E_ABORTED` it is released as with `acquireLock`.
    *
    * With `wait` it waits for the lock: a message wakes it when the lock is released, and it asks again when the ttl of its holder ends, and
-   * every few seconds in case the message was lost. Callers of one process get the lock in the order in which they came, while one that does
-   * not wait, or another process, may come first. It rejects with `E_LOCK_HELD` when the time is over, and with `E_ABORTED` or `E_CLOSED`
-   * when the signal aborts or the service is disconnected; the lock is not acquired then, or is released.
+   * every few seconds in case the message was lost. Callers of one process get the lock in the order in which they began to wait, while one
+   * that does not wait, or another process, may come first. When the time is over, it rejects with `E_LOCK_HELD`, or with the error of the
+   * server if that could not be asked last. It rejects with `E_ABORTED` or `E_CLOSED` when the signal aborts or the service is disconnected.
+   * The lock is not acquired then, or is released, for which `disconnect()` waits.
    *
    * @example
    * const lock = await DistributedLock.acquire('invoice:7', { ttlSeconds: 10 })
@@ -158,8 +159,8 @@ export interface DistributedLock {
   /** Sets the remaining ttl of the lock to `ttlSeconds` (30) if this token still holds it, otherwise returns `false`. */
   extendLock(resource: string, token: string, ttlSeconds?: number): Promise<boolean>
   /**
-   * Runs `operation` while holding the lock, and returns its result. Rejects with `E_LOCK_HELD` if the lock is held already, and with
-   * the operation's own error if it fails. The lock lasts for `ttlSeconds` (30), and is renewed while the operation runs, up to
+   * Runs `operation` while holding the lock, and returns its result. Rejects as `acquire` does, without running it, and with the
+   * operation's own error if it fails. The lock lasts for `ttlSeconds` (30), and is renewed while the operation runs, up to
    * `maxHoldSeconds`. It is always released; if the release fails, it expires.
    *
    * `operation` gets the token and the {@link Lock}, whose `signal` aborts when the lock is lost. An operation that continues after that no

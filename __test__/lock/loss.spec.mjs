@@ -15,6 +15,12 @@ const [memory, redis] = engines
 const memoryUrl = `memory:${randomUUID()}`
 const aborted = (signal) => new Promise((resolve) => signal.addEventListener('abort', resolve))
 
+/** Keeps this thread busy. */
+function block(ms) {
+  const end = performance.now() + ms
+  while (performance.now() < end);
+}
+
 /** Resolves when a lock that is held for so many seconds has been lost. */
 const lostInTime = (service, seconds) =>
   service.locks
@@ -143,6 +149,26 @@ for (const engine of engines) {
         )
         await copy.disconnect()
         if (own !== service) await own.disconnect()
+      }),
+    )
+
+    test(
+      'one that was lost before its caller got it is refused',
+      withService(async (service, events) => {
+        const acquiring = refuses(service.locks.acquire('job', { maxHoldSeconds: 0.2 }), 'E_LOCK_LOST', /job/)
+        const running = refuses(
+          service.locks.withLock('other job', () => assert.fail('ran'), 30, { maxHoldSeconds: 0.2 }),
+          'E_LOCK_LOST',
+          /other job/,
+        )
+        // They are sent by then.
+        for (let tick = 0; tick < 10; tick++) await null
+        block(500)
+        assert.equal((await acquiring).retryable, true)
+        await running
+        await until('it is reported', () => events.length === 2)
+        const client = await rawClient(service)
+        assert.equal(await client.exists('lock:job', 'lock:other job'), 0)
       }),
     )
 

@@ -6,8 +6,10 @@ import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { RedisService } from 'cinnabar'
+
 import { rawClient, refuses, root, runJson, until } from '../helpers.mjs'
-import { engines } from '../support/engines.mjs'
+import { engines, startRedis } from '../support/engines.mjs'
 
 const [, redis] = engines
 const WAITING = 'lock:{lock:r}:waiting'
@@ -83,6 +85,27 @@ for (const engine of engines) {
         }
         await Promise.all(Array.from({ length: 100 }, run))
         assert.equal(await client.exists('lock:r', WAITING), 0)
+      }),
+    )
+
+    test(
+      'one that comes later does not overtake',
+      withService(async (locks, client) => {
+        for (let i = 0; i < 20; i++) {
+          const lock = await locks.acquire('r')
+          const order = []
+          const take = async (name) => {
+            const next = await locks.acquire('r', { wait: {} })
+            order.push(name)
+            await next.release()
+          }
+          const first = take('first')
+          await isWaitedFor(client)
+          const releasing = lock.release()
+          for (let tick = 0; tick < i % 4; tick++) await null
+          await Promise.all([first, take('second'), releasing])
+          assert.deepEqual(order, ['first', 'second'])
+        }
       }),
     )
 
@@ -214,5 +237,27 @@ describe('waiting for a lock in several processes', () => {
     const lock = await waiting
     assert.equal(await lock.release(), 'released')
     await service.disconnect()
+  })
+
+  test('a wait that ends while the server is away does not say that the lock is held', async () => {
+    const server = await startRedis()
+    const service = new RedisService({ url: server.url, log: false })
+    for (const take of [
+      (wait) => service.locks.acquire('r', { wait }),
+      (wait) => service.locks.withLock('r', () => assert.fail('ran'), 30, { skipIfHeld: true, wait }),
+    ]) {
+      await until('it is there', () => service.set('lock:r', 'of a process that has died', { PX: 700 }).catch(() => {}))
+      const waiting = take({ timeoutMs: 3000 }).then(
+        () => assert.fail('it was skipped'),
+        (error) => error,
+      )
+      await until('it is waited for', () => service.exists(WAITING))
+      await server.kill()
+      const error = await waiting
+      assert.ok(['E_UNAVAILABLE', 'E_MAYBE_APPLIED', 'E_TIMEOUT'].includes(error.code), error.code)
+      await server.start()
+    }
+    await service.disconnect()
+    await server.stop()
   })
 })

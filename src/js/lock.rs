@@ -1,5 +1,6 @@
 //! The native class behind `DistributedLock`.
 
+mod delay;
 mod handle;
 
 use std::{cell::RefCell, sync::Arc};
@@ -106,9 +107,11 @@ impl Lock {
             .map_err(|error| self.core.exception(&env, &error))
     }
 
-    /// Makes `disconnect()` wait until the caller has released its lock.
+    /// Makes `disconnect()` wait until the caller has released the lock that it acquires, or leaves.
     #[napi]
-    pub fn stay(&self) -> Holder {
+    pub fn stay(&self, env: Env) -> Holder {
+        // Otherwise the call that follows fails too.
+        let _ = self.core.open_store(Js(env.raw()));
         let guard = self.core.delay_drain();
         Holder { core: self.core.clone(), locks: self.locks.clone(), guard: RefCell::new(guard) }
     }
@@ -161,6 +164,12 @@ pub struct Holder {
 
 #[napi]
 impl Holder {
+    /// It holds no lock.
+    #[napi]
+    pub fn leave(&self) {
+        drop(self.guard.take());
+    }
+
     /// Releases the lock; false if it is no longer held with this token.
     #[napi]
     pub fn release(&self, env: Env, resource: Unknown, token: Unknown) -> RawValue {

@@ -11,7 +11,7 @@ use cinnabar_core::{
     agents::{
         lock_keeper::{Extension, Grant, LockKeeper, RenewedLock},
         lock_release,
-        lock_waiters::{self, Wanted},
+        lock_waiters::{self, Waiting, Wanted},
     },
     features::lock::{self, Locks},
     inbox::Bounds,
@@ -27,6 +27,7 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 use tokio::{sync::oneshot, time::Instant};
 
+use super::delay::Delay;
 use crate::js::{
     completions::Completion,
     errors::closed,
@@ -46,7 +47,7 @@ pub struct LockHandle {
     kept: Arc<OnceLock<Arc<RenewedLock>>>,
     /// The reader that is called when the lock is lost.
     reader: Cell<Option<u64>>,
-    guard: RefCell<Option<DrainGuard>>,
+    delay: Delay,
     /// The extensions in flight that were made by the token, by their numbers.
     extensions: RefCell<HashMap<u32, Extension>>,
     last_extension: Cell<u32>,
@@ -86,7 +87,7 @@ impl LockHandle {
             wanted,
             kept: Arc::default(),
             reader: Cell::default(),
-            guard: RefCell::default(),
+            delay: Delay::default(),
             extensions: RefCell::default(),
             last_extension: Cell::default(),
             waiting: RefCell::default(),
@@ -135,7 +136,13 @@ fn keep(
 
 #[napi]
 impl LockHandle {
-    /// Waits for the lock for so many ms: resolves to whether it was acquired.
+    /// Whether other callers of this process wait for the lock.
+    #[napi]
+    pub fn is_waited_for(&self) -> bool {
+        self.core.store().is_some_and(|store| lock_waiters::is_waited_for(&store, &self.locks, &self.wanted.resource))
+    }
+
+    /// Waits for the lock for so many ms: resolves to whether it was acquired. `watch` or `end` must follow.
     #[napi]
     pub fn wait(&self, env: Env, timeout_ms: Unknown) -> RawValue {
         let js = Js(env.raw());
@@ -153,19 +160,28 @@ impl LockHandle {
         let (waiting, ended) = oneshot::channel();
         *self.waiting.borrow_mut() = Some(waiting);
         let (locks, wanted, kept) = (self.locks.clone(), self.wanted.clone(), Arc::downgrade(&self.kept));
+        self.delay.begin(&self.core);
         let (in_flight, completions) = (OpenStore::begin(open_store), environment.completions.clone());
         let deadline = Instant::now() + patience;
         runtime.spawn(async move {
-            let result = tokio::select! {
-                granted = lock_waiters::wait(in_flight.store(), &locks, wanted, deadline) => granted,
+            let settle = |result: Result<bool>| {
+                completions.push(Completion::Calls(vec![(result.map(Output::Bool), ticket)]));
+            };
+            let store = in_flight.store();
+            let mut waiting = match Waiting::begin(store, &locks, wanted) {
+                Ok(waiting) => waiting,
+                Err(error) => return settle(Err(error)),
+            };
+            let granted = tokio::select! {
+                granted = waiting.granted(deadline) => granted,
                 () = in_flight.closing() => Err(closed()),
                 _ = ended => Err(Error::new(Kind::Aborted, "its caller no longer waits")),
             };
-            let result = result.and_then(|granted| match granted {
-                Some(grant) => keep(in_flight.store(), &locks, &kept, grant),
-                None => Ok(false),
-            });
-            completions.push(Completion::Calls(vec![(result.map(Output::Bool), ticket)]));
+            settle(granted.and_then(|grant| grant.map_or(Ok(false), |grant| keep(store, &locks, &kept, grant))));
+            tokio::select! {
+                () = waiting.leave() => {}
+                () = in_flight.abandoned() => {}
+            }
         });
         RawValue(promise)
     }
@@ -176,11 +192,15 @@ impl LockHandle {
         drop(self.waiting.take());
     }
 
-    /// Acquires the lock: resolves to whether that succeeded. `watch` must follow then.
+    /// Acquires the lock: resolves to whether that succeeded. `watch` must follow then, and otherwise `wait` or `end`.
     #[napi]
     pub fn acquire(&self, env: Env) -> RawValue {
         let operation = Operation { name: "ACQUIRE LOCK", empty: None };
-        self.core.submit(env, operation, |js| self.acquisition(&self.core.open_store(js)?))
+        self.core.submit(env, operation, |js| {
+            let open_store = self.core.open_store(js)?;
+            self.delay.begin(&self.core);
+            self.acquisition(&open_store)
+        })
     }
 
     /// Keeps the process alive and delays `disconnect()` until the lock is released or lost. Calls `lost` when it is lost.
@@ -192,9 +212,12 @@ impl LockHandle {
         self.reader.set(Some(number));
         let stop = StopOnDrop(kept.clone());
         self.core.environment().add_reader(js, number, lost.raw(), Bounds::default(), false, stop);
-        kept.when_lost(move || completions.push(Completion::DropReader(number)));
-        let guard = self.core.delay_drain();
-        match (guard.as_ref().map(|guard| guard.open_store().clone()), runtime::get()) {
+        let delay = self.delay.clone();
+        kept.when_lost(move || {
+            delay.end();
+            completions.push(Completion::DropReader(number));
+        });
+        match (self.delay.open_store(), runtime::get()) {
             (Some(open_store), Ok(runtime)) => {
                 let kept = kept.clone();
                 runtime.spawn(async move {
@@ -206,7 +229,6 @@ impl LockHandle {
             }
             _ => kept.lose(),
         }
-        *self.guard.borrow_mut() = guard;
     }
 
     /// The token with which the lock is or was held.
@@ -224,13 +246,13 @@ impl LockHandle {
     /// Whether no other caller can have the lock yet.
     #[napi]
     pub fn is_valid(&self) -> bool {
-        self.kept.get().is_some_and(|kept| kept.is_valid())
+        self.current().is_some_and(|kept| kept.is_valid())
     }
 
     /// Whether the lock has been lost.
     #[napi]
     pub fn is_lost(&self) -> bool {
-        self.kept.get().is_some_and(|kept| kept.is_lost())
+        self.current().is_some_and(|kept| kept.is_lost())
     }
 
     /// Whether the life of the lock may be over.
@@ -329,7 +351,7 @@ impl LockHandle {
         if let Some(kept) = self.kept.get() {
             kept.begin_release();
         }
-        drop(self.guard.take());
+        self.delay.end();
         if let Some(number) = self.reader.get() {
             self.core.environment().drop_reader(Js(env.raw()), number);
         }
@@ -337,6 +359,15 @@ impl LockHandle {
 }
 
 impl LockHandle {
+    /// The lock, if it was acquired. It is lost once `disconnect()` has ended, whose thread may be about to say so.
+    fn current(&self) -> Option<&Arc<RenewedLock>> {
+        let kept = self.kept.get()?;
+        if self.delay.is_abandoned() {
+            kept.lose();
+        }
+        Some(kept)
+    }
+
     /// Submits a call that is possible whatever limits the caller's other calls have, and even while the service is being closed.
     fn while_draining(
         &self,

@@ -47,6 +47,8 @@ static QUEUES: LazyLock<Mutex<HashMap<(usize, Bytes), Queue>>> = LazyLock::new(M
 struct Queue {
     waiters: VecDeque<Waiter>,
     wake: Arc<Notify>,
+    /// Why the last attempt failed, if it did because the store was unavailable.
+    failure: Option<Error>,
 }
 
 /// A lock that is waited for.
@@ -62,9 +64,13 @@ pub struct Wanted {
     pub max_hold: Duration,
 }
 
+/// Dropped by all who have it once nothing of a caller that waited is left in the store.
+type Stay = Arc<oneshot::Sender<()>>;
+
 struct Waiter {
     wanted: Wanted,
     done: oneshot::Sender<Result<Unclaimed>>,
+    stay: Stay,
 }
 
 /// A lock that was acquired for a caller. Unless the caller takes it, it is released: the caller may go at any moment.
@@ -72,6 +78,16 @@ struct Unclaimed {
     grant: Option<Grant>,
     store: Arc<Store>,
     locks: Arc<Locks>,
+}
+
+impl Unclaimed {
+    async fn release(mut self) {
+        let Some(grant) = &self.grant else { return };
+        let Ok(call) = self.locks.release(&grant.resource, &grant.token) else { return };
+        if self.store.call(call, Instant::now() + ATTEMPT).await.is_ok() {
+            self.grant = None;
+        }
+    }
 }
 
 impl Drop for Unclaimed {
@@ -82,45 +98,83 @@ impl Drop for Unclaimed {
     }
 }
 
-/// Wakes the queue when its caller has gone.
-struct WakeOnDrop {
+/// A caller that waits in a queue until it gets the lock or leaves.
+pub struct Waiting {
+    key: Key,
+    is_done: oneshot::Receiver<Result<Unclaimed>>,
+    has_left: oneshot::Receiver<()>,
     wake: Arc<Notify>,
-    waits: bool,
 }
 
-impl Drop for WakeOnDrop {
-    fn drop(&mut self) {
-        if self.waits {
-            self.wake.notify_one();
-        }
-    }
+/// Whether a caller of this process waits for the lock.
+pub fn is_waited_for(store: &Arc<Store>, locks: &Locks, resource: &str) -> bool {
+    let Ok(channel) = locks.free_channel(resource) else { return false };
+    let queues = QUEUES.lock();
+    let queue = queues.get(&(Arc::as_ptr(store).addr(), channel));
+    queue.is_some_and(|queue| queue.waiters.iter().any(|waiter| !waiter.done.is_closed()))
 }
 
-/// Waits until the lock is acquired; `None` if it is not by the deadline. If the future is dropped, the lock is not acquired, or released again.
-///
-/// # Errors
-/// Those of the store that would not pass by themselves.
-pub async fn wait(store: &Arc<Store>, locks: &Arc<Locks>, wanted: Wanted, deadline: Instant) -> Result<Option<Grant>> {
-    let runtime = runtime::get()?;
-    let key = (Arc::as_ptr(store).addr(), locks.free_channel(&wanted.resource)?);
-    let (done, is_done) = oneshot::channel();
-    let waiter = Waiter { wanted, done };
-    let wake = {
+impl Waiting {
+    /// Begins to wait for the lock, behind those of this process that wait already.
+    ///
+    /// # Errors
+    /// Those of the arguments, and of the runtime.
+    pub fn begin(store: &Arc<Store>, locks: &Arc<Locks>, wanted: Wanted) -> Result<Self> {
+        let runtime = runtime::get()?;
+        let key = (Arc::as_ptr(store).addr(), locks.free_channel(&wanted.resource)?);
+        let ((done, is_done), (stay, has_left)) = (oneshot::channel(), oneshot::channel());
+        let waiter = Waiter { wanted, done, stay: Arc::new(stay) };
         let mut queues = QUEUES.lock();
         let queue = queues.entry(key.clone()).or_insert_with(|| {
             let wake = Arc::<Notify>::default();
-            runtime.spawn(run(store.clone(), locks.clone(), key, wake.clone()));
-            Queue { waiters: VecDeque::new(), wake }
+            runtime.spawn(run(store.clone(), locks.clone(), key.clone(), wake.clone()));
+            Queue { waiters: VecDeque::new(), wake, failure: None }
         });
         queue.waiters.push_back(waiter);
-        queue.wake.clone()
-    };
-    wake.notify_one();
-    let mut guard = WakeOnDrop { wake, waits: true };
-    let Ok(result) = timeout_at(deadline, is_done).await else { return Ok(None) };
-    guard.waits = false;
-    let result = result.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "a waiting caller was never notified")));
-    result.map(|mut unclaimed| unclaimed.grant.take())
+        let wake = queue.wake.clone();
+        drop(queues);
+        wake.notify_one();
+        Ok(Self { key, is_done, has_left, wake })
+    }
+
+    /// Waits until the lock is acquired; `None` if another caller still has it at the deadline.
+    ///
+    /// # Errors
+    /// Those of the store: at once if they would not pass by themselves, otherwise at the deadline, if the last attempt failed.
+    pub async fn granted(&mut self, deadline: Instant) -> Result<Option<Grant>> {
+        let Ok(result) = timeout_at(deadline, &mut self.is_done).await else {
+            let failure = QUEUES.lock().get(&self.key).and_then(|queue| queue.failure.clone());
+            return failure.map_or(Ok(None), Err);
+        };
+        let result = result.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "a waiting caller was never notified")));
+        result.map(|mut unclaimed| unclaimed.grant.take())
+    }
+
+    /// Waits no more. Completes when nothing of it is left in the store, nor a lock that it was given meanwhile.
+    pub async fn leave(mut self) {
+        self.is_done.close();
+        if let Ok(Ok(unclaimed)) = self.is_done.try_recv() {
+            unclaimed.release().await;
+        }
+        self.wake.notify_one();
+        let _ = (&mut self.has_left).await;
+    }
+}
+
+// Its queue goes on without it.
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.is_done.close();
+        self.wake.notify_one();
+    }
+}
+
+/// The first of a queue, as the store may know it.
+struct Entered {
+    wanted: Wanted,
+    /// Whether an attempt for it had an unknown outcome.
+    in_doubt: bool,
+    _stay: Stay,
 }
 
 type Key = (usize, Bytes);
@@ -129,15 +183,14 @@ type Key = (usize, Bytes);
 async fn run(store: Arc<Store>, locks: Arc<Locks>, key: Key, wake: Arc<Notify>) {
     let begun = Arc::new(AtomicBool::new(false));
     let _subscription = subscribe(&store, &key, &wake, &begun).await;
-    // What the store knows as waiting, and whether an attempt for it had an unknown outcome.
-    let mut entered: Option<(Wanted, bool)> = None;
+    let mut entered: Option<Entered> = None;
     loop {
         let first = first(&key);
-        let has_gone = |entered: &mut (Wanted, bool)| first.as_ref().is_none_or(|first| first.token != entered.0.token);
-        if let Some((gone, in_doubt)) = entered.take_if(has_gone) {
-            leave(&store, &locks, gone, in_doubt).await;
+        let has_gone = |entered: &mut Entered| first.as_ref().is_none_or(|(it, _)| it.token != entered.wanted.token);
+        if let Some(gone) = entered.take_if(has_gone) {
+            leave(&store, &locks, gone).await;
         }
-        let Some(wanted) = first else {
+        let Some((wanted, stay)) = first else {
             if end(&key) {
                 return;
             }
@@ -150,25 +203,29 @@ async fn run(store: Arc<Store>, locks: Arc<Locks>, key: Key, wake: Arc<Notify>) 
             Ok(call) => store.call(call, requested + ATTEMPT).await,
             Err(error) => Err(error),
         };
+        let failure = result.as_ref().err().filter(|error| error.kind.is_unavailable()).cloned();
+        if let Some(queue) = QUEUES.lock().get_mut(&key) {
+            queue.failure = failure;
+        }
         let recheck = match result {
             Ok(Attempt::Acquired(fence)) => {
                 entered = None;
-                settle(&store, &locks, &key, wanted, Ok((fence, requested)));
+                settle(&store, &locks, &key, wanted, Ok((fence, requested))).await;
                 continue;
             }
             Ok(Attempt::Held(left)) => {
-                entered = Some((wanted, false));
+                entered = Some(Entered { wanted, in_doubt: false, _stay: stay });
                 let left = if left.is_zero() { RECHECK_SOON } else { left + Duration::from_millis(1) };
                 if begun.load(Ordering::Relaxed) { left.min(with_jitter(RECHECK)) } else { with_jitter(RECHECK_SOON) }
             }
             Err(error) if error.kind.is_unavailable() => {
                 // It may have been entered, or have acquired the lock: the next attempt finds out.
-                entered = Some((wanted, true));
+                entered = Some(Entered { wanted, in_doubt: true, _stay: stay });
                 with_jitter(RECHECK_SOON)
             }
             Err(error) => {
-                entered = Some((wanted.clone(), false));
-                settle(&store, &locks, &key, wanted, Err(error));
+                entered = Some(Entered { wanted: wanted.clone(), in_doubt: false, _stay: stay });
+                settle(&store, &locks, &key, wanted, Err(error)).await;
                 continue;
             }
         };
@@ -194,23 +251,30 @@ async fn subscribe(store: &Arc<Store>, key: &Key, wake: &Arc<Notify>, begun: &Ar
 }
 
 /// Removes a caller that has gone from the store, and the lock that it may have acquired.
-async fn leave(store: &Arc<Store>, locks: &Arc<Locks>, gone: Wanted, in_doubt: bool) {
-    let Wanted { resource, token, ttl, .. } = gone;
-    if let Ok(call) = locks.stop_waiting(&resource, &token) {
-        let _ = store.call(call, Instant::now() + ATTEMPT).await;
-    }
+async fn leave(store: &Arc<Store>, locks: &Arc<Locks>, gone: Entered) {
+    let Entered { wanted: Wanted { resource, token, ttl, .. }, in_doubt, _stay } = gone;
+    let until = Instant::now() + ATTEMPT;
     if in_doubt {
-        let locks = locks.clone();
-        lock_release::retry_until_released(store, ttl, move || locks.release(&resource, &token));
+        let is_released = match locks.release(&resource, &token) {
+            Ok(call) => matches!(store.call(call, until).await, Ok(true)),
+            Err(_) => false,
+        };
+        if !is_released {
+            let (locks, resource, token) = (locks.clone(), resource.clone(), token.clone());
+            lock_release::retry_until_released(store, ttl, move || locks.release(&resource, &token));
+        }
+    }
+    if let Ok(call) = locks.stop_waiting(&resource, &token) {
+        let _ = store.call(call, until).await;
     }
 }
 
 /// Removes callers that have gone. Returns what the first of the others wants.
-fn first(key: &Key) -> Option<Wanted> {
+fn first(key: &Key) -> Option<(Wanted, Stay)> {
     let mut queues = QUEUES.lock();
     let waiters = &mut queues.get_mut(key)?.waiters;
     waiters.retain(|waiter| !waiter.done.is_closed());
-    Some(waiters.front()?.wanted.clone())
+    waiters.front().map(|waiter| (waiter.wanted.clone(), waiter.stay.clone()))
 }
 
 /// Removes the queue if no caller waits in it; returns whether it did.
@@ -224,16 +288,18 @@ fn end(key: &Key) -> bool {
 }
 
 /// Gives its first caller the lock, or an error.
-fn settle(store: &Arc<Store>, locks: &Arc<Locks>, key: &Key, wanted: Wanted, outcome: Result<(u64, Instant)>) {
+async fn settle(store: &Arc<Store>, locks: &Arc<Locks>, key: &Key, wanted: Wanted, outcome: Result<(u64, Instant)>) {
     let waiter = QUEUES.lock().get_mut(key).and_then(|queue| queue.waiters.pop_front());
     let Wanted { resource, token, ttl, max_hold } = wanted;
     let outcome = outcome.map(|(fence, requested)| {
         let grant = Some(Grant { resource, token, fence, requested, life: ttl, max_hold });
         Unclaimed { grant, store: store.clone(), locks: locks.clone() }
     });
-    if let Some(waiter) = waiter {
-        let _ = waiter.done.send(outcome);
+    let Some(Waiter { done, stay, .. }) = waiter else { return };
+    if let Err(Ok(unclaimed)) = done.send(outcome) {
+        unclaimed.release().await;
     }
+    drop(stay);
 }
 
 fn with_jitter(pause: Duration) -> Duration {
