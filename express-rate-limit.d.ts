@@ -15,8 +15,8 @@ export interface CinnabarStoreOptions extends Pick<RateLimiterOptions, 'onUnavai
  * A store for express-rate-limit: fixed windows by the store's clock, each of which starts with the first request of a client. Counting is
  * one atomic step, no counter is without a ttl, and `decrement` takes a request back from its own window only.
  *
- * Without a server requests pass, so that a limit does not end in status 500; `onUnavailable: 'local'` counts in each process meanwhile, and
- * `'throw'` leaves it to `passOnStoreError`.
+ * Without a server requests pass, so that a limit does not end in status 500; `onUnavailable: 'local'` counts in each process meanwhile, `'deny'`
+ * refuses, to come back a second later, and `'throw'` leaves it to `passOnStoreError`.
  *
  * @example
  * import { rateLimit } from 'express-rate-limit'

@@ -86,7 +86,9 @@ function hitsOf({ remaining }) {
   return Number.isFinite(remaining) ? UNLIMITED - remaining : 0
 }
 
-function endOf({ resetTime }) {
+function endOf({ allowed, source, resetTime }) {
+  // Refused without counting, by `onUnavailable: 'deny'`: it may pass as soon as the store is back.
+  if (!allowed && source === 'fallback') return new Date(Date.now() + 1000)
   return resetTime === undefined ? undefined : new Date(resetTime)
 }
 

@@ -38,6 +38,9 @@ class CinnabarThrottlerStorage {
       const totalHits = Number.isFinite(result.remaining) ? limit - result.remaining : 0
       return { totalHits, timeToExpire, isBlocked: false, timeToBlockExpire: 0 }
     }
+    // Not counted at all, by `onUnavailable: 'deny'`: it may pass as soon as the store is back.
+    if (result.source === 'fallback')
+      return { totalHits: limit + 1, timeToExpire: 1, isBlocked: true, timeToBlockExpire: 1 }
     const startsBlock = nothing?.allowed && result.source === 'store'
     if (startsBlock) await block(limiter, identifier, blockDuration)
     const blockedMs = startsBlock ? blockDuration : (nothing?.allowed === false ? nothing : result).retryAfterMs

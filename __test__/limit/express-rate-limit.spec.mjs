@@ -116,6 +116,11 @@ test('without a server requests pass, unless onUnavailable says otherwise', asyn
     keyGenerator,
   })
   assert.equal(await closed.send(), 500)
+  const denying = new CinnabarStore({ service, prefix: 'd:', onUnavailable: 'deny' })
+  const denied = await serve({ store: denying, keyGenerator })
+  assert.equal(await denied.send(), 429)
+  const { resetTime } = await denying.increment('ann')
+  assert.ok(resetTime - Date.now() <= 1000, 'not at the end of the window')
 })
 
 test('what the program got wrong is an error', async () => {

@@ -160,6 +160,11 @@ test('without a server requests pass, unless onUnavailable says otherwise', asyn
   const local = new CinnabarThrottlerStorage({ service, prefix: 'b:', onUnavailable: 'local' })
   assert.equal((await local.increment('k', 60_000, 1, 60_000, 'default')).isBlocked, false)
   assert.equal((await local.increment('k', 60_000, 1, 60_000, 'default')).isBlocked, true)
+  const denying = await serve(new CinnabarThrottlerStorage({ service, prefix: 'd:', onUnavailable: 'deny' }), [
+    { ttl: 60_000, limit: 2 },
+  ])
+  const denied = await denying()
+  assert.deepEqual([denied.status, denied.headers.get('retry-after')], [429, '1'])
   const closed = new CinnabarThrottlerStorage({ service, prefix: 'c:', onUnavailable: 'throw' })
   await assert.rejects(closed.increment('k', 1000, 1, 1000, 'default'), { code: 'E_UNAVAILABLE' })
 })
