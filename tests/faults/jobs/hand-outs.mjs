@@ -13,7 +13,7 @@ const LEASES = '"HSET" "queue:{queue:proof}:leases" '
  */
 export async function watchHandOuts(server) {
   const socket = createConnection({ port: server.port, host: '127.0.0.1' }).setEncoding('latin1')
-  const handed = new Map()
+  const taken = new Map()
   const end = new EventEmitter()
   // A script computes with the time at which it began.
   let [rest, began, read] = ['', 0, 0]
@@ -32,7 +32,7 @@ export async function watchHandOuts(server) {
     const [...fields] = words.matchAll(/"((?:[^"\\]|\\.)*)"/g)
     for (let i = 0; i < fields.length; i += 2) {
       const id = fields[i][1]
-      if (!handed.has(id)) handed.set(id, { what: 'start', at, id })
+      if (!taken.has(id)) taken.set(id, { what: 'start', at, id })
     }
   }
   socket.write('MONITOR\r\n')
@@ -44,7 +44,7 @@ export async function watchHandOuts(server) {
       await server.command('ECHO', 'the end')
       await reported
       socket.destroy()
-      return [...handed.values()]
+      return [...taken.values()]
     },
   }
 }

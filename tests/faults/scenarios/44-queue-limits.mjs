@@ -36,7 +36,7 @@ export default scenario({ number: 44, name: 'limits of a queue', short: true, li
       { withinMs: 60_000 },
     )
     await workers.stop()
-    const handed = (await handing.stop()).map((one) => ({ ...one, group: groupAt(one.id) }))
+    const taken = (await handing.stop()).map((one) => ({ ...one, group: groupAt(one.id) }))
     await queue.close()
     const entries = workers.entries()
     t.calls.count += count
@@ -50,9 +50,9 @@ export default scenario({ number: 44, name: 'limits of a queue', short: true, li
       t.check(atOnce[0] > limits.concurrency / 2, `only ${atOnce[0]} jobs ran at once`)
     } else {
       const { rate, group } = limits
-      t.check(handed.length === count, `${handed.length} of ${count} jobs were handed out`)
-      const within = mostWithin(handed, rate.perMs - LATE_MS)
-      const ofGroup = mostWithin(handed, group.rate.perMs - LATE_MS, groupOf)
+      t.check(taken.length === count, `${taken.length} of ${count} jobs were handed out`)
+      const within = mostWithin(taken, rate.perMs - LATE_MS)
+      const ofGroup = mostWithin(taken, group.rate.perMs - LATE_MS, groupOf)
       t.note(`${name}: at most ${within} in ${rate.perMs} ms, ${ofGroup} of a group`)
       t.check(ofGroup > group.rate.max / 2, `the limit of a group was not tried: ${ofGroup}`)
       t.check(within <= rate.max, `${within} jobs were handed out within ${rate.perMs - LATE_MS} ms`)
