@@ -1,4 +1,4 @@
-// `npm run limits`: every algorithm of rate limits beside its exact simulation, on both engines.  npm run limits -- --steps 1000000
+// `npm run limits`: every algorithm of rate limits, concurrency included, beside its exact simulation, on both engines.  npm run limits -- --steps 1000000
 
 import { parseArgs } from 'node:util'
 
@@ -11,7 +11,18 @@ await main(async () => {
   const env = { LIMIT_STEPS: values.steps }
   await run(
     'cargo',
-    ['test', '--locked', '--release', '--package', 'cinnabar-core', '--test', 'features', 'limit_model'],
+    [
+      'test',
+      '--locked',
+      '--release',
+      '--package',
+      'cinnabar-core',
+      '--test',
+      'features',
+      '--',
+      'limit_model',
+      'slot_model',
+    ],
     { env },
   )
 })

@@ -64,5 +64,7 @@ mod session_tokens;
 mod session_updates;
 #[path = "features/sessions.rs"]
 mod sessions;
+#[path = "features/slot_model.rs"]
+mod slot_model;
 #[path = "features/validations.rs"]
 mod validations;
