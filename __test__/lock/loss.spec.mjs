@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { connect, createServer } from 'node:net'
 import { describe, test } from 'node:test'
@@ -13,7 +14,8 @@ import { engines } from '../support/engines.mjs'
 
 const [memory, redis] = engines
 const memoryUrl = `memory:${randomUUID()}`
-const aborted = (signal) => new Promise((resolve) => signal.addEventListener('abort', resolve))
+/** Resolves once a signal has aborted, perhaps at once. */
+const aborted = async (signal) => signal.aborted || once(signal, 'abort')
 
 /** Keeps this thread busy. */
 function block(ms) {
