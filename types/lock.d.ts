@@ -69,12 +69,15 @@ export interface Lock {
   readonly fence: number
   /**
    * Whether no other caller can have the lock yet, by the monotonic clock of this process, counted from before the last request that renewed
-   * it. `false` from a tenth of the ttl (at most 2 s) before its end on, and once it is released.
+   * it. `false` from a tenth of the ttl (at most 2 s) before its end on, and once it is released. On Linux and macOS that clock stands still
+   * while the whole machine sleeps: a lock that expired meanwhile is found lost at its next renewal only, within a third of its ttl. Where
+   * that matters, let the storage check `fence`.
    */
   readonly held: boolean
   /**
    * Aborts with `E_LOCK_LOST` when the lock is lost: another holder was found, or it could not be renewed and a tenth of its ttl (at most
-   * 2 s) is left. Its `aborted` and `throwIfAborted()` look at the clock, so they are right also at once after the process was suspended.
+   * 2 s) is left. Its `aborted` and `throwIfAborted()` look at the clock, so they are right also at once after the process was suspended, but not
+   * after the whole machine slept: see `held`.
    */
   readonly signal: AbortSignal
   /**
