@@ -20,6 +20,8 @@ async function msToExit(source, env) {
   const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
     cwd: root,
     env: { PATH: process.env.PATH, ...env },
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
   })
   let said
   child.stdout.on('data', () => (said = performance.now()))

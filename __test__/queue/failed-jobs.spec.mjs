@@ -91,8 +91,17 @@ for (const engine of engines) {
           const other = service.queue(queue.name)
           for (const event of ['dead', 'failed']) {
             const heard = []
+            let listens = false
+            await queue.pause()
             other.on(event, ({ id }) => heard.push(id))
+            other.once('added', () => (listens = true))
+            // It listens to one after the other.
+            await until('it listens', async () => {
+              await queue.add('mail')
+              return listens
+            })
             const job = await queue.add('mail')
+            await queue.resume()
             await until('it is heard', () => heard.includes(job.id))
             other.removeAllListeners()
           }

@@ -12,6 +12,7 @@ const program = fileURLToPath(new URL('../samples/reader.mjs', import.meta.url))
 export default scenario({ number: 27, name: 'FLUSHALL by another client', short: true }, async (t) => {
   const service = await t.service({})
   const child = spawn(process.execPath, [program, t.proxy.url], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  process.once('exit', () => child.kill('SIGKILL'))
   await once(child, 'message')
   const waiting = new Map()
   child.on('message', ({ id, ...outcome }) => waiting.get(id)(outcome))
