@@ -23,6 +23,8 @@ use crate::features::{Moment, hints::Hints};
 const HALF: usize = 8192;
 /// The longest time for which the store is not asked, because another program may delete its keys.
 const LONGEST: Duration = Duration::from_secs(10);
+/// The longest key in bytes about which anything is remembered: clients choose most of it.
+const LONGEST_KEY: usize = 1024;
 
 /// What decides, besides the key and the cost: the arguments of the policy.
 pub(super) type Rules = SmallVec<[Bytes; 4]>;
@@ -62,6 +64,9 @@ impl Denials {
     /// Returns the refusal of a check if the store would refuse it; otherwise the call, from whose result the cache learns.
     pub(super) fn around(self, key: Bytes, rules: Rules, cost: u64, call: Call<LimitResult>) -> Call<LimitResult> {
         let Self { cache, now } = self;
+        if key.len() > LONGEST_KEY {
+            return call;
+        }
         if let Some(refusal) = cache.refusal(&key, &rules, cost, now) {
             return Call::ready(refusal);
         }
@@ -123,7 +128,8 @@ impl DenyCache {
     fn refusal(&self, key: &Bytes, rules: &Rules, cost: u64, now: Moment) -> Option<LimitResult> {
         let denial = self.denials.get(key)?;
         let passed = now.since(denial.at);
-        if denial.key != key || denial.rules != *rules || cost < denial.cost || passed >= denial.lasts {
+        // For fewer hits it may allow them, for more it refuses longer.
+        if denial.key != key || denial.rules != *rules || cost != denial.cost || passed >= denial.lasts {
             return None;
         }
         self.refused.fetch_add(1, Ordering::Relaxed);
@@ -149,7 +155,9 @@ impl DenyCache {
         if result.allowed || result.source != Source::Store || !self.listening.load(Ordering::Acquire) {
             return;
         }
-        let lasts = result.retry_after_ms.map_or(LONGEST, |ms| Duration::from_millis(ms.unsigned_abs()).min(LONGEST));
+        // The wait was rounded up to a whole millisecond.
+        let wait = result.retry_after_ms.map(|ms| Duration::from_millis(ms.saturating_sub(1).max(0).unsigned_abs()));
+        let lasts = wait.map_or(LONGEST, |wait| wait.min(LONGEST));
         let denial = Denial { key: key.clone(), rules, cost, at, lasts, result: result.clone() };
         self.denials.insert(&key, denial);
         // A change that came meanwhile may have been about this key.
@@ -161,6 +169,8 @@ impl DenyCache {
 
 #[cfg(test)]
 mod tests {
+    use cinnabar_port::Request;
+
     use super::*;
 
     fn moment(ms: u64) -> Moment {
@@ -201,10 +211,11 @@ mod tests {
         let cache = learnt(Some(500), 2);
         let at = |ms, cost| cache.refusal(&key(), &rules("r"), cost, moment(ms));
         assert_eq!(at(1000, 2).unwrap().retry_after_ms, Some(500));
-        let later = at(1499, 3).unwrap();
-        assert_eq!((later.retry_after_ms, later.reset_after_ms, later.source), (Some(1), 8501, Source::Cache));
-        assert!(at(1500, 2).is_none(), "the store may allow it");
+        let later = at(1498, 2).unwrap();
+        assert_eq!((later.retry_after_ms, later.reset_after_ms, later.source), (Some(2), 8502, Source::Cache));
+        assert!(at(1499, 2).is_none(), "the store may allow it: it rounds up the wait");
         assert!(at(1000, 1).is_none(), "fewer hits may be allowed");
+        assert!(at(1000, 3).is_none(), "more hits may have to wait longer, or for ever");
         assert!(cache.refusal(&key(), &rules("other"), 2, moment(1000)).is_none(), "another limit");
         assert_eq!(cache.refused(), 2);
     }
@@ -214,6 +225,18 @@ mod tests {
         let cache = learnt(None, 1);
         assert!(cache.refusal(&key(), &rules("r"), 1, moment(1000 + 9999)).is_some_and(|r| r.retry_after_ms.is_none()));
         assert!(cache.refusal(&key(), &rules("r"), 1, moment(1000 + 10_000)).is_none());
+    }
+
+    #[test]
+    fn nothing_is_remembered_about_long_keys() {
+        let cache = Arc::new(learnt(Some(500), 1));
+        let calls = [1024, 1025].map(|length| {
+            let key = Bytes::from(vec![b'k'; length]);
+            cache.learn(Asked { key: key.clone(), ..asked(&cache, 1) }, &denied(Some(500)));
+            let denials = Denials { cache: cache.clone(), now: moment(1000) };
+            denials.around(key, rules("r"), 1, Call::new(Request::keyed("GET", []), |_| Ok(denied(None))))
+        });
+        assert_eq!(calls.map(|call| call.requests.len()), [0, 1], "only the longer one is asked about");
     }
 
     #[test]
