@@ -182,7 +182,8 @@ impl Refusals {
         let is_new = match self.by_id.get_mut(&key) {
             Some(known) => {
                 known.count += times;
-                let is_over = now.since(known.since) >= known.lasts;
+                // What is never allowed has no end of its own.
+                let is_over = now.since(known.since) >= known.lasts.max(PERIOD);
                 if is_over {
                     (known.since, known.lasts) = (now, lasts);
                 }
@@ -278,6 +279,14 @@ mod tests {
         assert_eq!(observer.offenders(usize::MAX).len(), CAPACITY);
         refuse(&observer, &"x".repeat(10_000), 0);
         assert!(observer.offenders(usize::MAX).iter().all(|offender| offender.id.len() <= MAX_CHARACTERS));
+    }
+
+    #[test]
+    fn what_is_never_allowed_is_reported_once_per_period() {
+        let observer = Observer::default();
+        let never = LimitResult { reset_after_ms: 0, retry_after_ms: None, ..result(false, Source::Store) };
+        let reported = (0..20).filter(|second| observer.observe("p", "a", &never, moment(*second)).is_some()).count();
+        assert_eq!(reported, 2, "at 0 and at 10 seconds");
     }
 
     #[test]
