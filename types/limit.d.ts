@@ -335,7 +335,8 @@ export interface RateLimiter {
   keyForRoute(ip: string, endpoint: string): string
   /**
    * Returns counts of this limiter in this process: how many checks were allowed and refused, how many of the refusals cost no call, and
-   * how many checks the store did not count because it was unavailable.
+   * how many checks the store did not count because it was unavailable. Each policy of `checkAll` counts as a check; those that would have
+   * allowed what another refuses do not.
    */
   stats(): RateLimiterStats
   /**

@@ -45,6 +45,16 @@ for (const engine of engines) {
     )
 
     test(
+      'of a refused check of several policies, only what refused counts',
+      withLimiter(async (limiter) => {
+        const all = ['login', 'api'].map((policy) => ({ policy, identifier: 'both' }))
+        for (let i = 0; i < 4; i++) await limiter.checkAll(all)
+        const { allowed, refused } = limiter.stats()
+        assert.deepEqual([allowed, refused], [2, 3])
+      }),
+    )
+
+    test(
       'the worst offenders are known, with counts',
       withLimiter(async (limiter, _events, service) => {
         for (let i = 0; i < 12; i++) await limiter.check('login', 'worst')

@@ -5,7 +5,10 @@ mod report;
 mod shares;
 mod slots;
 
-use std::sync::Arc;
+use std::{
+    cell::RefCell,
+    sync::{Arc, Weak},
+};
 
 use cinnabar_core::{
     agents::deny_listener::{self, DenyListener},
@@ -46,6 +49,8 @@ pub struct Limiter {
     limiter: Arc<limit::Limiter>,
     /// Whether what was refused is remembered.
     caches: bool,
+    /// It belongs to the service.
+    cache: RefCell<Weak<OpenCache>>,
     observer: Arc<Observer>,
 }
 
@@ -57,12 +62,10 @@ struct Context {
     now: Moment,
 }
 
-/// The deny cache of a limiter while its service is open.
+/// The deny cache of limiters while their service is open.
 struct OpenCache {
     listener: Arc<DenyListener>,
     store: Arc<Store>,
-    /// The cache is found by its address.
-    _limiter: Arc<limit::Limiter>,
 }
 
 impl ResourceGroup for OpenCache {
@@ -91,7 +94,13 @@ impl Limiter {
             Ok((limiter, options.deny_cache))
         };
         let (limiter, caches) = read().map_err(|error| service.core.exception(&env, &error))?;
-        Ok(Self { core: service.core.clone(), limiter: Arc::new(limiter), caches, observer: Arc::default() })
+        Ok(Self {
+            core: service.core.clone(),
+            limiter: Arc::new(limiter),
+            caches,
+            cache: RefCell::default(),
+            observer: Arc::default(),
+        })
     }
 
     /// Returns the same object with limits: `{ timeoutMs, signals, ids }`.
@@ -101,6 +110,7 @@ impl Limiter {
             core: self.core.within(&env, limits.raw())?,
             limiter: self.limiter.clone(),
             caches: self.caches,
+            cache: self.cache.clone(),
             observer: self.observer.clone(),
         })
     }
@@ -218,7 +228,9 @@ impl Limiter {
             let (context, call) = (self.context(js)?, self.limiter.take_all(&checks)?);
             Ok(call
                 .inspect(move |results| {
-                    for (check, result) in checks.iter().zip(results.iter().flat_map(|results| &results.each)) {
+                    let Ok(Results { allowed, each }) = results else { return };
+                    // One policy that refuses refuses all: those that would have allowed it have counted nothing.
+                    for (check, result) in checks.iter().zip(each).filter(|(_, result)| *allowed || !result.allowed) {
                         context.observe(&check.policy, &check.id, result);
                     }
                 })
@@ -271,16 +283,20 @@ impl Limiter {
         let open_store = self.core.open_store(js)?;
         let store = open_store.store().clone();
         // There is no cache on the embedded engine, whose clock tests can move.
-        let cache = if self.caches && !store.is_embedded() {
-            let make = |limiter: Arc<limit::Limiter>| {
-                let listener = deny_listener::shared(&store, limiter.changes_channel());
-                OpenCache { listener, store: store.clone(), _limiter: limiter }
-            };
-            Some(self.core.resources().group(&self.limiter, make))
-        } else {
-            None
-        };
+        let cache = (self.caches && !store.is_embedded()).then(|| self.open_cache(&store));
         Ok(Context { cache, store, observer: self.observer.clone(), now: moment() })
+    }
+
+    /// Returns the deny cache, which all limiters of this service with the same prefix share: there may be a limiter per request.
+    fn open_cache(&self, store: &Arc<Store>) -> Arc<OpenCache> {
+        let known = self.cache.borrow().upgrade();
+        if let Some(cache) = known.filter(|cache| Arc::ptr_eq(&cache.store, store)) {
+            return cache;
+        }
+        let listener = deny_listener::shared(store, self.limiter.changes_channel());
+        let cache = self.core.resources().group(&listener, |listener| OpenCache { listener, store: store.clone() });
+        *self.cache.borrow_mut() = Arc::downgrade(&cache);
+        cache
     }
 }
 

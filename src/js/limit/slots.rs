@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cinnabar_core::{
     agents::{lock_release, slot_keeper::SlotKeeper},
-    features::limit::{self, Slot},
+    features::limit::Slot,
     output::Output,
     store::Store,
 };
@@ -19,16 +19,12 @@ use crate::js::{
     service_core::{Ending, ResourceGroup},
 };
 
-/// The slots of a limiter while its service is open. They are released with it.
-struct OpenSlots {
-    keeper: Arc<SlotKeeper>,
-    /// They are found by its address.
-    _limiter: Arc<limit::Limiter>,
-}
+/// The slots of a service while it is open. They are released with it.
+struct OpenSlots(Arc<SlotKeeper>);
 
 impl ResourceGroup for OpenSlots {
     fn end(&self, deadline: Instant) -> Ending {
-        Some(Box::pin(self.keeper.release_all(deadline)))
+        Some(Box::pin(self.0.release_all(deadline)))
     }
 }
 
@@ -84,8 +80,9 @@ impl Limiter {
     /// Returns the slots that this service has taken.
     fn slots(&self, js: Js) -> Result<Arc<SlotKeeper>> {
         let open_store = self.core.open_store(js)?;
-        let make = |limiter| OpenSlots { keeper: SlotKeeper::new(open_store.store().clone()), _limiter: limiter };
-        Ok(self.core.resources().group(&self.limiter, make).keeper.clone())
+        // Not those of a limiter, of which there may be one per request.
+        let slots = self.core.resources().group(open_store.store(), |store| OpenSlots(SlotKeeper::new(store)));
+        Ok(slots.0.clone())
     }
 }
 
