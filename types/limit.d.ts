@@ -25,7 +25,7 @@ export interface RateLimiterOptions {
   /**
    * Whether what the store refused is remembered in this process, for as long as the store would refuse it, so that a denied client costs
    * no call. Default `true`. Its worker threads share what they know, up to 16,384 identifiers. Resets, refunds and overrides in any process end a refusal at once; if the
-   * counter is changed by other means, within 10 seconds. Needs the permission to subscribe to channels that begin with the prefix.
+   * counter is changed by other means, or while the connection for messages is lost, within 10 seconds. Identifiers above about a kilobyte are not remembered. Needs the permission to subscribe to channels that begin with the prefix.
    */
   denyCache?: boolean
 }
