@@ -140,6 +140,8 @@ export declare class Keys {
 export declare class Limiter {
   /** Leases up to `wanted` hits, or none if fewer than `least` are left: `{ result, hits, charge }`. */
   lease(policy: unknown, id: unknown, wanted: unknown, least: unknown): RawValue
+  /** Gives back all hits of a share but `used`. */
+  giveBack(policy: unknown, id: unknown, charge: unknown, used: unknown): RawValue
   /** Observes checks of an identifier that were decided from a share; a refusal lasts so many milliseconds. */
   observe(policy: string, id: string, allowed: number, refused: number, lasts: number): void
   /** Takes a slot under a concurrency policy: `{ result, slot }`, with the number of the slot or null. */

@@ -15,7 +15,7 @@ const disconnects = new WeakMap()
  */
 function beginDisconnect(native) {
   const endHolds = holdsOf(native)
-  for (const end of endings.get(native) ?? []) end()
+  for (const end of [...(endings.get(native) ?? [])]) end()
   const mine = {}
   disconnects.set(native, mine)
   return () => {
@@ -26,10 +26,11 @@ function beginDisconnect(native) {
   }
 }
 
-/** Calls `end()` whenever a service begins to disconnect. */
+/** Calls `end()` whenever a service begins to disconnect. Returns a function that ends that. */
 function beforeDisconnect(native, end) {
   if (!endings.has(native)) endings.set(native, new Set())
   endings.get(native).add(end)
+  return () => endings.get(native).delete(end)
 }
 
 /** Notes that a service is being connected. Throws if another service has taken one of its prefixes. */

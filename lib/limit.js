@@ -100,6 +100,8 @@ class RateLimiter extends Limitable {
     if (limit === undefined && !refundable) {
       const decided = limiter.#decide(policy, identifier, cost)
       if (decided !== undefined) return decided
+    } else {
+      limiter.#release(policy, identifier)
     }
     return limiter.#native.take(policy, identifier, cost, limit, refundable ? HOW.reserve : HOW.take)
   }
@@ -112,16 +114,20 @@ class RateLimiter extends Limitable {
     const limits = limitsOf(this)
     if (limits.signals.some(({ aborted }) => aborted)) return undefined
     const decided = shares.decide(policy, identifier, cost)
-    // A call with limits of its own does not wait for a share, which is asked for on behalf of others too.
-    if (decided !== undefined || limits !== NO_LIMITS) return decided
+    if (decided !== undefined) return decided
+    if (limits !== NO_LIMITS) {
+      // It does not wait for a share, which is asked for on behalf of others too.
+      shares.prepare(policy, identifier, cost)
+      return undefined
+    }
     return shares
       .check(policy, identifier, cost)
       .then((result) => result ?? this.#native.take(policy, identifier, cost, undefined, HOW.take))
   }
 
-  /** Gives back this process's share of an identifier's limit, which is about to change. */
+  /** Gives back this process's share of an identifier's limit, which is about to change. Resolves once that is done. */
   #release(policy, identifier) {
-    partsOf(this).shared.shares?.release(policy, identifier)
+    return partsOf(this).shared.shares?.release(policy, identifier)
   }
 
   async peek(policy, identifier, options) {
@@ -131,6 +137,8 @@ class RateLimiter extends Limitable {
 
   async penalize(policy, identifier, options) {
     const [limiter, { cost, limit }] = readCall(this, options, COST_OPTIONS)
+    // Otherwise what is given back later would be left over.
+    await limiter.#release(policy, identifier)
     return limiter.#native.take(policy, identifier, cost, limit, HOW.drain)
   }
 
@@ -244,13 +252,12 @@ class RateLimiter extends Limitable {
 function sharesOn(owner, native, policies) {
   // A check by the embedded engine needs no round trip, and tests move its clock.
   if (policies.length === 0 || owner.describe().engine === 'memory') return undefined
-  const shares = new Shares(policies, {
+  return new Shares(policies, {
     lease: (policy, identifier, wanted, least) => native.lease(policy, identifier, wanted, least),
-    giveBack: (policy, identifier, charge, used) => native.settle(policy, identifier, charge, used),
+    giveBack: (policy, identifier, charge, used) => native.giveBack(policy, identifier, charge, used),
     observe: (policy, identifier, allowed, refused, ms) => native.observe(policy, identifier, allowed, refused, ms),
+    beforeDisconnect: (end) => beforeDisconnect(owner, end),
   })
-  beforeDisconnect(owner, () => shares.release())
-  return shares
 }
 
 function presetOf(preset) {

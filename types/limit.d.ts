@@ -84,12 +84,13 @@ export interface SharedPolicyBase extends PolicyBase {
    *
    * - `'store'` asks the store at each check.
    * - `'shares'` decides most checks in this process, at once and without a round trip, from hits that the store has already counted as spent:
-   *   each process leases a share for up to a second, sized by its own rate and never more than an eighth of what is left, and gives back
+   *   each process leases a share for up to a second, sized by its own rate and no more than an eighth of what is left, and gives back
    *   what it does not use. All processes together never exceed the limit, whatever happens to one of them; hits that a killed process had
-   *   leased are lost until the window ends. A process without a share refuses for up to a hundredth of the window before it asks
-   *   again. A `block`, `override` or `reset` of an identifier reaches other processes within a second. Pays off where an identifier has
-   *   thousands of requests per window, such as a tenant or an API as a whole. Calls with `limit` or `refundable`, `peek`, `wait` and `checkAll` ask the
-   *   store; so does every call of the embedded engine.
+   *   leased are lost until the window ends. A process without a share refuses for up to a hundredth of the time until then, at most a second,
+   *   before it asks again. A `block`, `override`, `penalize` or `reset` of an identifier reaches other processes within a second. Pays off where an
+   *   identifier has thousands of requests per window, such as a tenant or an API as a whole. Calls with `limit` or `refundable`, `peek`, `wait`
+   *   and `checkAll` ask the store, for which leased hits are spent; so does every call on the embedded engine, and beyond 10,000
+   *   identifiers at a time or 1,024 characters of one.
    */
   mode?: 'store' | 'shares'
 }

@@ -10,6 +10,7 @@ import { refuses, root, runModule, runNode, until } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
 import { startMonitor } from '../support/monitor.mjs'
 import { startRedis } from '../support/redis.mjs'
+import { startProxy } from '../../tests/faults/proxy.mjs'
 
 const server = await startRedis()
 after(() => server.stop())
@@ -36,6 +37,13 @@ async function exhaust(limiter, policy, id, most = Infinity) {
   let allowed = 0
   while (allowed < most && (await limiter.check(policy, id)).allowed) allowed += 1
   return allowed
+}
+
+/** A way to the server that takes so many ms there and as many back. */
+async function startDelay(ms) {
+  const proxy = await startProxy({ target: server.port })
+  await proxy.delay({ ms, direction: 'both' })
+  return proxy
 }
 
 describe('shares of a limit', () => {
@@ -222,6 +230,105 @@ describe('shares of a limit', () => {
       console.log('done')`
     const { status, out } = await runModule(source)
     assert.deepEqual([status, out], [0, 'done\n'])
+  })
+
+  test('serve calls with limits of their own too, which do not wait for one', async () => {
+    const service = new RedisService({ url: server.url, log: false })
+    const limiter = new RateLimiter(service.with({ timeoutMs: 5000 }), { policies })
+    await until('it has a share', async () => (await limiter.check('p', 'limited')).source === 'share')
+    await service.disconnect()
+  })
+
+  test('come to those who asked for them, however far the server is', async () => {
+    const far = await startDelay(75)
+    const limiter = makeLimiter({ policies: { p: { ...policies.short, limit: 10, per: 0.1 } } }, { url: far.url })
+    // Each share is over when it arrives.
+    const results = await Promise.all([1, 1, 4].map((cost) => limiter.check('p', 'far', { cost })))
+    assert.deepEqual(
+      results.map(({ allowed }) => allowed),
+      [true, true, true],
+    )
+    const large = await Promise.all(
+      Array.from({ length: 12 }, (_, n) => limiter.check('p', 'far', { cost: 1 + (n % 9) })),
+    )
+    assert.ok(large.every(({ retryAfterMs, allowed }) => retryAfterMs > 0 !== allowed))
+    await limiter.with({ timeoutMs: 5000 }).peek('p', 'far')
+    await far.close()
+  })
+
+  test('that were asked for before a block, an override or the end of the service allow nothing after it', async () => {
+    const far = await startDelay(10)
+    const many = (limiter, id) => Promise.all(Array.from({ length: 50 }, () => limiter.check('p', id)))
+    const limiter = makeLimiter({}, { url: far.url })
+    await many(limiter, 'late')
+    await limiter.block('p', 'late', 30)
+    for (let n = 0; n < 20; n++) assert.equal((await limiter.check('p', 'late')).allowed, false)
+    await many(limiter, 'override')
+    await limiter.override('p', 'override', { limit: 1, ttlSeconds: 30 })
+    for (let n = 0; n < 20; n++) assert.equal((await limiter.check('p', 'override')).allowed, false)
+    await many(limiter, 'penalized')
+    assert.equal((await limiter.penalize('p', 'penalized', { cost: LIMIT })).remaining, 0)
+    assert.equal((await limiter.check('p', 'penalized')).allowed, false)
+
+    const service = new RedisService({ url: far.url, log: false })
+    const ended = new RateLimiter(service, { policies })
+    await many(ended, 'ended')
+    await service.disconnect()
+    for (let n = 0; n < 5; n++) await refuses(ended.check('p', 'ended'), 'E_CLOSED')
+    await far.close()
+  })
+
+  test('are asked for again within a second after a refusal, however long the window is', async () => {
+    const [limiter, other] = [makeLimiter(), makeLimiter()]
+    for (const each of [limiter, other]) await exhaust(each, 'day', 'again')
+    assert.equal((await other.check('day', 'again')).allowed, false)
+    await limiter.reset('day', 'again')
+    await until('it is allowed', async () => (await other.check('day', 'again')).allowed, 3)
+  })
+
+  test('are not refused for longer than the server is away', async () => {
+    const own = await startRedis()
+    const service = new RedisService({ url: own.url, timeoutMs: 300, log: false })
+    const limiter = new RateLimiter(service, { policies, onUnavailable: 'deny' })
+    await own.stop()
+    const { allowed, source } = await limiter.check('day', 'away')
+    assert.deepEqual([allowed, source], [false, 'fallback'])
+    assert.deepEqual(limiter.stats(), { allowed: 0, refused: 1, cached: 0, uncounted: 1 })
+    assert.deepEqual(limiter.offenders(), [])
+    await own.start()
+    await until('it is counted', async () => (await limiter.check('day', 'away')).source === 'share', 5)
+    await service.disconnect()
+    await own.stop()
+  })
+
+  test('are counted as many as they are in this process while the server is away', async () => {
+    const own = await startRedis()
+    const service = new RedisService({ url: own.url, timeoutMs: 300, log: false })
+    const limiter = new RateLimiter(service, { policies, onUnavailable: 'local' })
+    await own.stop()
+    const results = await Promise.all(Array.from({ length: 5 }, () => limiter.check('small', 'local')))
+    assert.equal(results.filter(({ allowed }) => allowed).length, 3)
+    assert.deepEqual(limiter.stats(), { allowed: 3, refused: 2, cached: 0, uncounted: 5 })
+    await service.disconnect()
+  })
+
+  test('leave nothing behind but what is counted', async () => {
+    const limiter = makeLimiter()
+    for (let n = 0; n < 3; n++) {
+      await exhaust(limiter, 'p', 'traces', 1000)
+      // Its end gives back what is left.
+      await limiter.unblock('p', 'traces')
+    }
+    assert.deepEqual(await server.command('KEYS', '*traces*'), ['rate_limit:{rate_limit:traces}:p'])
+  })
+
+  test('of costs up to 2^53 are added up without an error', async () => {
+    const huge = { p: { ...policies.p, limit: 2 ** 53 - 1 } }
+    const limiter = makeLimiter({ policies: huge })
+    const costs = [1, 2 ** 53 - 1, 2 ** 53 - 1, 1]
+    const results = await Promise.all(costs.map((cost) => limiter.check('p', 'huge', { cost })))
+    const spent = costs.filter((_, at) => results[at].allowed).reduce((sum, cost) => sum + cost)
+    assert.ok(spent <= 2 ** 53 - 1)
   })
 
   test('never exceed the limit together while processes and the server are killed', { timeout: 120_000 }, async () => {

@@ -11,7 +11,6 @@ class Lease {
   #resetTime
   #limit
   #rest
-  #source
   #leftAtTick
 
   constructor({ result, hits, charge, began, beganWall, longestMs }) {
@@ -25,11 +24,11 @@ class Lease {
     this.#resetTime = result.resetTime
     this.#limit = result.limit
     this.#rest = result.remaining
-    this.#source = result.source === 'store' ? 'share' : result.source
     this.#leftAtTick = hits
     this.hits = hits
     this.left = hits
-    this.low = hits / 4
+    // A small one is not worth asking for another in advance.
+    this.low = hits < 4 ? 0 : hits / 4
     this.charge = charge
   }
 
@@ -47,7 +46,7 @@ class Lease {
       resetTime: this.#resetTime,
       resetMs: Math.max(Math.ceil(this.#ends - at), 0),
       retryAfterMs: 0,
-      source: this.#source,
+      source: 'share',
     }
   }
 

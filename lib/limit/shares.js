@@ -10,22 +10,27 @@ const TICK_MS = 250
 // How long a share should last.
 const AIM_MS = 200
 const MOST_GROWTH = 8
-// A refused process asks again after this part of the time until the limit is whole again, because others may give hits back.
+// A refused process asks again after this part of the time until the limit is whole again, and after `LONGEST_MS`, because others may give
+// hits back.
 const ASK_AGAIN = 100
 const SOONEST_MS = 5
 // More identifiers than this are checked by the store.
 const MOST_IDENTIFIERS = 10_000
+const LONGEST_IDENTIFIER = 1024
+// How often a call waits for a share before the store decides about it alone.
+const MOST_ROUNDS = 5
 
 /**
  * The shares that this environment has of limits: hits that the store has counted as spent, and that are then allowed here without
  * asking it. `lease(policy, identifier, wanted, least)` resolves to `{ result, hits, charge }`, with no hits if fewer than `least` are
- * left; `giveBack(policy, identifier, charge, used)` returns what is left of a share; `observe(policy, identifier, allowed, refused)`
- * counts what was decided here.
+ * left; `giveBack(policy, identifier, charge, used)` returns what is left of a share; `observe(policy, identifier, allowed, refused, ms)`
+ * counts what was decided here; `beforeDisconnect(end)` calls `end` then, and returns a function that prevents it.
  */
 class Shares {
   #source
   #identifiers = new Map()
   #endTick
+  #unwatch
 
   /** `policies` are the names of those that have shares. */
   constructor(policies, source) {
@@ -48,12 +53,10 @@ class Shares {
       known.used += cost
       known.allowed += 1
       const decided = share.take(cost, at)
-      if (share.left < share.low && known.next === undefined && at >= known.renewAfter) this.#renew(known)
+      if (share.left < share.low) this.#renew(known, at)
       return decided
     }
-    if (at < known.refusedUntil && cost >= known.refusedCost) {
-      return known.refusal(at)
-    }
+    if (at < known.refusedUntil && cost >= known.refusedCost) return known.refusal(at)
     return undefined
   }
 
@@ -62,34 +65,52 @@ class Shares {
     const known = this.#known(policy, identifier)
     if (known === undefined) return undefined
     known.waiting += cost
+    let hasGivenBack = false
     try {
-      for (;;) {
-        const { result, hits, least } = await (known.asking ?? this.#ask(known, cost))
-        // Without a store, `onUnavailable` may allow everything.
-        if (hits === 0 && result.allowed) return result
-        if (hits === 0 && least <= cost) {
-          if (known.left === 0) return known.refusal(now())
-          // What is left may be enough together with what this process has.
-          await this.#giveBack(known)
+      for (let round = 0; round < MOST_ROUNDS; round++) {
+        if (known.asking !== undefined) {
+          // Only who asks has an effect on what takes the place of a store that is unavailable.
+          if ((await known.asking).result.source !== 'store') return undefined
+          const decided = this.decide(policy, identifier, cost)
+          if (decided !== undefined) return decided
           continue
         }
-        const decided = this.decide(policy, identifier, cost)
+        const { decided, result } = await this.#ask(known, cost, cost)
         if (decided !== undefined) return decided
+        if (result.source !== 'store') return result
+        // What is left may be enough together with what this process has.
+        if (known.left === 0 || hasGivenBack) return known.refusal(now())
+        hasGivenBack = true
+        await this.#giveBack(known)
       }
     } finally {
       known.waiting -= cost
     }
+    return undefined
   }
 
-  /** Gives back what is left of the shares of an identifier, or of all. */
-  release(policy, identifier) {
+  /** Asks for a share of an identifier, for those who check it later. */
+  prepare(policy, identifier, cost) {
+    const known = this.#known(policy, identifier)
+    if (known === undefined) return
+    known.used += cost
+    this.#renew(known, now())
+  }
+
+  /**
+   * Gives back what is left of the shares of an identifier, or of all, also of those that were asked for and have not come. Resolves once
+   * that is done.
+   */
+  async release(policy, identifier) {
     const all = policy === undefined ? [...this.#all()] : [this.#identifiers.get(policy)?.get(identifier)]
-    for (const known of all) {
-      if (known === undefined) continue
-      this.#giveBack(known)
-      known.refusedUntil = known.renewAfter = 0
-      this.flush(known)
-    }
+    await Promise.all(all.map((known) => known && this.#release(known)))
+  }
+
+  #release(known) {
+    known.releases += 1
+    known.refusedUntil = known.renewAfter = 0
+    this.flush(known)
+    return Promise.all([this.#giveBack(known), known.asking?.catch(() => {})])
   }
 
   /** Counts what was decided since the last time. */
@@ -108,42 +129,52 @@ class Shares {
   #known(policy, identifier) {
     const identifiers = this.#identifiers.get(policy)
     let known = identifiers.get(identifier)
-    if (known === undefined && identifiers.size < MOST_IDENTIFIERS) {
+    if (known === undefined && identifiers.size < MOST_IDENTIFIERS && identifier.length <= LONGEST_IDENTIFIER) {
       known = new Identifier(policy, identifier)
       identifiers.set(identifier, known)
-      this.#endTick ??= later(TICK_MS, () => this.#tick(), false)
+      if (this.#endTick === undefined) {
+        this.#endTick = later(TICK_MS, () => this.#tick(), false)
+        this.#unwatch = this.#source.beforeDisconnect(() => this.release())
+      }
     }
     return known
   }
 
   // In the background: the next caller who needs one asks again, and sees the error.
-  #renew(known) {
-    if (known.asking === undefined) this.#ask(known, 1).catch(() => (known.renewAfter = now() + TICK_MS))
+  #renew(known, at) {
+    if (known.asking !== undefined || known.next !== undefined || at < known.renewAfter) return
+    this.#ask(known, 0, 0).catch(() => (known.renewAfter = now() + TICK_MS))
   }
 
-  #ask(known, least) {
-    const wanted = Math.max(least, known.waiting, known.demand(now()))
-    const asked = this.#lease(known, wanted, least).finally(() => (known.asking = undefined))
+  #ask(known, least, cost) {
+    const wanted = Math.min(Math.max(least, 1, known.waiting, known.demand(now())), Number.MAX_SAFE_INTEGER)
+    const asked = this.#lease(known, wanted, least, cost).finally(() => (known.asking = undefined))
     known.asking = asked
     return asked
   }
 
-  async #lease(known, wanted, least) {
+  /** Asks for a share, of which `cost` hits are for the caller: `{ result, decided }`, without `decided` if there are none. */
+  async #lease(known, wanted, least, cost) {
     // Before it is sent, so that it ends here before it ends in the store.
     const began = now()
     const beganWall = Date.now()
-    const leased = await this.#source.lease(known.policy, known.identifier, wanted, least)
-    const { result, hits, charge } = leased
-    if (hits > 0) {
-      const lease = new Lease({ result, hits, charge, began, beganWall, longestMs: LONGEST_MS })
-      if (known.next !== undefined || known.share?.left === 0) this.#end(known, known.share)
-      if (known.share === undefined) known.share = lease
-      else known.next = lease
-      known.leased(hits, began, result.resetMs)
-    } else if (!result.allowed) {
-      known.refuse(result, least, began)
+    const { releases } = known
+    const { result, hits, charge } = await this.#source.lease(known.policy, known.identifier, wanted, least)
+    if (hits === 0) {
+      if (!result.allowed && result.source === 'store') known.refuse(result, least, began)
+      else known.renewAfter = now() + TICK_MS
+      return { result }
     }
-    return { ...leased, least }
+    const lease = new Lease({ result, hits, charge, began, beganWall, longestMs: LONGEST_MS })
+    // The store has counted them for this call, even if the share is over by now.
+    const decided = cost > 0 ? lease.take(cost, now()) : undefined
+    if (decided !== undefined) known.allowed += 1
+    if (known.next !== undefined) this.#end(known, known.share)
+    if (known.share === undefined || known.share.left === 0) known.share = lease
+    else known.next = lease
+    if (releases === known.releases) known.leased({ hits, used: cost, at: began, resetMs: result.resetMs })
+    else await this.#end(known, lease)
+    return { result, decided }
   }
 
   /** Ends all shares of an identifier; resolves once what was left of them has been given back. */
@@ -170,12 +201,15 @@ class Shares {
       for (const lease of [known.next, known.share]) {
         if (lease?.isIdle(at, TICK_MS, LONGEST_MS)) this.#end(known, lease)
       }
-      const isNeeded = known.share ?? known.asking
-      if (isNeeded === undefined && at >= known.refusedUntil)
-        this.#identifiers.get(known.policy).delete(known.identifier)
+      const isIdle = known.share === undefined && known.asking === undefined && known.waiting === 0
+      if (isIdle && at >= known.refusedUntil) this.#identifiers.get(known.policy).delete(known.identifier)
     }
-    const some = [...this.#identifiers.values()].some(({ size }) => size > 0)
-    this.#endTick = some ? later(TICK_MS, () => this.#tick(), false) : undefined
+    if ([...this.#identifiers.values()].some(({ size }) => size > 0)) {
+      this.#endTick = later(TICK_MS, () => this.#tick(), false)
+    } else {
+      this.#endTick = undefined
+      this.#unwatch()
+    }
   }
 }
 
@@ -200,6 +234,8 @@ class Identifier {
   /** Until then it is not asked for another share while there is one. */
   renewAfter = 0
   refusedFor = 0
+  /** How often its shares were released. */
+  releases = 0
   #refusal
   #refusedAt = 0
 
@@ -210,6 +246,7 @@ class Identifier {
 
   /** Returns a share with so many hits left. */
   shareFor(cost, at) {
+    if (this.share?.left === 0) [this.share, this.next] = [this.next, undefined]
     if (this.share?.covers(cost, at)) return this.share
     return this.next?.covers(cost, at) ? this.next : undefined
   }
@@ -226,8 +263,8 @@ class Identifier {
     return Math.min(Math.ceil((this.used / passed) * aim), this.size * MOST_GROWTH)
   }
 
-  leased(hits, at, resetMs) {
-    this.used = 0
+  leased({ hits, used, at, resetMs }) {
+    this.used = used
     this.since = at
     this.size = hits
     this.ends = at + resetMs
@@ -239,7 +276,7 @@ class Identifier {
     this.#refusedAt = at
     this.refusedCost = cost
     this.refusedFor = result.resetMs
-    const wait = Math.min(result.retryAfterMs, Math.max(result.resetMs / ASK_AGAIN, SOONEST_MS))
+    const wait = Math.min(result.retryAfterMs, Math.max(result.resetMs / ASK_AGAIN, SOONEST_MS), LONGEST_MS)
     this.refusedUntil = this.renewAfter = at + wait
   }
 
@@ -247,9 +284,9 @@ class Identifier {
     this.refused += 1
     const passed = Math.floor(at - this.#refusedAt)
     const { resetMs, retryAfterMs } = this.#refusal
-    const source = this.#refusal.source === 'store' ? 'share' : this.#refusal.source
-    const left = { resetMs: Math.max(resetMs - passed, 0), retryAfterMs: Math.max(retryAfterMs - passed, 0) }
-    return { ...this.#refusal, ...left, source }
+    // 0 is for what is allowed.
+    const left = { resetMs: Math.max(resetMs - passed, 0), retryAfterMs: Math.max(retryAfterMs - passed, 1) }
+    return { ...this.#refusal, ...left, source: 'share' }
   }
 }
 

@@ -14,7 +14,9 @@ use cinnabar_core::{
     agents::deny_listener::{self, DenyListener},
     features::{
         Moment,
-        limit::{self, Change, Check, Denials, DenyCache, How, LimitResult, Observer, OnUnavailable, Results, Source},
+        limit::{
+            self, Change, Check, Denials, DenyCache, How, LimitResult, Notice, Observer, OnUnavailable, Results, Source,
+        },
     },
     output::Output,
     store::Store,
@@ -321,7 +323,11 @@ impl Context {
         if let Some(cache) = self.cache.as_ref().filter(|_| !result.allowed && result.source == Source::Store) {
             cache.listener.start(&cache.store);
         }
-        if let Some(notice) = self.observer.observe(policy, id, result, self.now) {
+        self.report(self.observer.observe(policy, id, result, self.now));
+    }
+
+    fn report(&self, notice: Option<Notice>) {
+        if let Some(notice) = notice {
             self.store.events().emit(&report::event(&self.store, &notice));
         }
     }

@@ -25,8 +25,10 @@ impl Limiter {
             let (wanted, least) = (js.any_number(wanted.raw(), "wanted")?, js.any_number(least.raw(), "least")?);
             let context = self.context(js)?;
             Ok(self.limiter.share(&policy, &id, wanted, least)?.map(move |(mut result, hits)| {
-                // What is decided from a share is observed later.
-                if result.source != Source::Store {
+                // What is decided from a share is observed later, also the refusals of the store.
+                if result.source == Source::Store {
+                    context.report(context.observer.observe_lease(moment()));
+                } else if least > 0.0 {
                     context.observe(&policy, &id, &result);
                 }
                 let charge = result.charge.take().map(Output::text);
@@ -36,6 +38,16 @@ impl Limiter {
                     ("charge".into(), charge.unwrap_or(Output::Null)),
                 ])
             }))
+        })
+    }
+
+    /// Gives back all hits of a share but `used`.
+    #[napi]
+    pub fn give_back(&self, env: Env, policy: Unknown, id: Unknown, charge: Unknown, used: Unknown) -> RawValue {
+        self.core.submit(env, operation("SETTLE RATE LIMIT"), |js| {
+            let (policy, id) = (js.text(policy.raw(), "policy")?, js.any_text(id.raw(), "identifier")?);
+            let (charge, used) = (js.any_text(charge.raw(), "charge")?, js.any_number(used.raw(), "used")?);
+            self.limiter.give_back(&policy, &id, &charge, used)
         })
     }
 

@@ -134,13 +134,15 @@ impl Observer {
     pub fn observe_shared(&self, policy: &str, id: &str, checks: Checks, now: Moment) -> Option<Notice> {
         self.allowed.fetch_add(checks.allowed, Ordering::Relaxed);
         self.refused.fetch_add(checks.refused, Ordering::Relaxed);
-        if self.is_restored(now) {
-            return Some(Notice::Restored);
-        }
         if checks.refused == 0 {
             return None;
         }
         self.refusals.lock().add(policy, id, checks.refused, now, checks.refused_for)
+    }
+
+    /// Observes that the store has leased hits; returns what to report.
+    pub fn observe_lease(&self, now: Moment) -> Option<Notice> {
+        self.is_restored(now).then_some(Notice::Restored)
     }
 
     /// Whether the store counts again, and that has not been reported.

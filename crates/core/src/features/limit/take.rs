@@ -40,7 +40,7 @@ pub enum How {
     Peek,
     /// Charges as many hits as are left.
     Drain,
-    /// Charges up to an eighth of what is left, but at least so many hits, and returns a charge.
+    /// Charges up to an eighth of what is left, but at least so many hits, and returns a charge. A counter of this process charges these only.
     Share(u64),
 }
 
@@ -73,13 +73,18 @@ impl Limiter {
         let calendars: Vec<_> = policy.calendar().cloned().into_iter().collect();
         let (own, key, rules, is_shadow) = (policy.clone(), subject.entry.clone(), policy.args(), policy.is_shadow());
         let period_ms = i64::try_from(policy.longest_ms()).unwrap_or(i64::MAX);
-        let (cost_arg, ahead): (Bytes, Bytes) = (cost.to_string().into(), ahead.to_string().into());
-        let build: Build = Arc::new(move || {
-            let how_arg = Bytes::from_static(how.word());
-            let args = [subject.entry.clone(), policy.text(), how_arg, cost_arg.clone(), ahead.clone()];
-            let request = Request::script(&TAKE, args).merging(Merge::Script);
-            if how == How::Peek { request.reads() } else { request }
-        });
+        let entry = subject.entry;
+        let building = |how: How, cost: u64| -> Build {
+            let (entry, policy) = (entry.clone(), policy.clone());
+            let (cost, ahead): (Bytes, Bytes) = (cost.to_string().into(), ahead.to_string().into());
+            Arc::new(move || {
+                let word = Bytes::from_static(how.word());
+                let args = [entry.clone(), policy.text(), word, cost.clone(), ahead.clone()];
+                let request = Request::script(&TAKE, args).merging(Merge::Script);
+                if how == How::Peek { request.reads() } else { request }
+            })
+        };
+        let build = building(how, cost);
         let read = move |source| {
             let policy = own.clone();
             move |reply| LimitResult::read(reply, &policy, source)
@@ -92,6 +97,8 @@ impl Limiter {
             OnUnavailable::Local => {
                 let local = self.local.clone();
                 let read = read(Source::Local);
+                // There are no shares of what this process counts.
+                let build = if let How::Share(least) = how { building(How::Take, least) } else { build };
                 call.or_fallback(move || learning_locally(&calendars, &build, |request| local.execute(request), read))
             }
             OnUnavailable::Throw => call,
@@ -110,7 +117,7 @@ impl Limiter {
         })
     }
 
-    /// Leases up to `wanted` hits, but at least `least`; returns how many. They are spent until they are settled.
+    /// Leases up to `wanted` hits, but at least `least`; returns how many. They are spent until they are given back.
     ///
     /// # Errors
     /// As for `take`.
@@ -121,6 +128,18 @@ impl Limiter {
             let hits = result.charge.as_deref().and_then(Charge::parse).map_or(0, |charge| charge.cost());
             (result, hits)
         }))
+    }
+
+    /// Gives back all hits of a share but `used`. To be called once.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` for an unknown policy, or an invalid number of hits.
+    pub fn give_back(&self, policy: &str, id: &str, charge: &str, used: f64) -> Result<Call<bool>> {
+        let (subject, used) = (self.counted(policy, id, None)?, cost_of("used", used)?);
+        match Charge::parse(charge) {
+            Some(charge) => self.settle_subject(&subject, &charge, used, false),
+            None => Ok(Call::ready(false)),
+        }
     }
 }
 
