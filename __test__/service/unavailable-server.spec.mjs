@@ -350,7 +350,7 @@ for (const outage of outages) {
       // A hanging server reads what was sent before its callers gave up, so it may have been released by then.
       if (outage.forgets) assert.equal(released, false, 'the server has forgotten it')
       assert.equal(await server.command('EXISTS', 'lock:held'), 0)
-      assert.equal(typeof (await patient.acquireLock('held')), 'string')
+      assert.equal(typeof (await fulfilled(() => patient.acquireLock('held'))), 'string')
     })
 
     test('no lock is granted where the service returns empty values', async () => {
