@@ -87,7 +87,7 @@ for (const engine of engines) {
         )
         await until('it is waited for', () => client.exists('lock:{lock:r}:waiting'))
         const releasing = lock.release()
-        // Other moments of the grant.
+        // Each moment of the grant gets its chance: the message that wakes the waiter comes some time after the release was sent.
         if (moment % 4 === 0) await sleep(moment / 10)
         else await ticks(moment / 4)
         await other.disconnect()
