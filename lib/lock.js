@@ -63,7 +63,6 @@ class DistributedLock extends Limitable {
     const { ttlSeconds = 30, maxHoldSeconds = MAX_HOLD_SECONDS, wait } = ownOptions(options, ACQUIRE_OPTIONS)
     const lock = await this.#hold(resource, ttlSeconds, maxHoldSeconds, wait)
     if (lock === null) throw heldError(resource)
-    if (!lock.held) throw await lostBefore(lock)
     return lock
   }
 
@@ -100,7 +99,10 @@ class DistributedLock extends Limitable {
       } finally {
         if (!isAcquired) handle.end()
       }
-      return isAcquired ? new Lock(handle, resource, native.scope(resource)) : null
+      if (!isAcquired) return null
+      const lock = new Lock(handle, resource, native.scope(resource))
+      if (!lock.held) throw await lostBefore(lock)
+      return lock
     }
     try {
       return await undoIfAborted(limits, take, (lock) => lock?.release())
@@ -145,7 +147,6 @@ function readWait(limits, wait) {
 
 /** Runs an operation under a lock, and releases that. */
 async function runLocked(lock, operation) {
-  if (!lock.held) throw await lostBefore(lock)
   let result
   try {
     result = await operation(lock.token, lock)

@@ -16,29 +16,21 @@ export const limit = {
   },
 }
 
-export const limitGcra = {
-  name: 'limit-gcra',
-  title: 'Rate limit check by a token bucket, all allowed (peers: a fixed window, the only algorithm that they have)',
+/** A check by a method that only this package has; of peers, a fixed window. */
+const byMethod = (name, title, method) => ({
+  name,
+  title: `${title}, all allowed (peers: a fixed window by the server, the only algorithm that they have)`,
   baseline: 'rate-limiter-flexible',
   contenders,
   async prepare(client) {
-    const allow = client.allowGcra ?? ((id) => client.allow(id, HIGH, WINDOW_SECONDS))
-    if ((await allow('probe:gcra')) !== true) throw new Error('refused below the limit')
+    const allow = client[method] ?? ((id) => client.allow(id, HIGH, WINDOW_SECONDS))
+    if ((await allow('probe')) !== true) throw new Error('refused below the limit')
     return (i) => allow(ids[i % ids.length])
   },
-}
+})
 
-export const limitShares = {
-  name: 'limit-shares',
-  title: 'Rate limit check from a share, all allowed (peers: a check by the server)',
-  baseline: 'rate-limiter-flexible',
-  contenders,
-  async prepare(client) {
-    const allow = client.allowShared ?? ((id) => client.allow(id, HIGH, WINDOW_SECONDS))
-    if ((await allow('probe:shared')) !== true) throw new Error('refused below the limit')
-    return (i) => allow(ids[i % 8])
-  },
-}
+export const limitGcra = byMethod('limit-gcra', 'Rate limit check by a token bucket', 'allowGcra')
+export const limitShares = byMethod('limit-shares', 'Rate limit check from a share', 'allowShared')
 
 export const limitMixed = {
   name: 'limit-mixed',

@@ -1,9 +1,11 @@
 'use strict'
 
+// At the latest after so long, a share is given back, so that blocks and overrides reach a process that has one.
+const LONGEST_MS = 1000
 // How far the rate of this machine's clock may be off.
 const DRIFT = 0.001
 
-/** Hits that the store has counted as spent, for as long as it counts them, or `longestMs`. */
+/** Hits that the store has counted as spent, for as long as it counts them, or `LONGEST_MS`. */
 class Lease {
   #until
   #wallUntil
@@ -13,10 +15,10 @@ class Lease {
   #rest
   #leftAtTick
 
-  constructor({ result, hits, charge, began, beganWall, longestMs }) {
+  constructor({ result, hits, charge, began, beganWall }) {
     // Whole milliseconds are rounded up.
     const lasts = Math.max(result.resetMs - 1, 0) * (1 - DRIFT)
-    const within = Math.min(lasts, longestMs)
+    const within = Math.min(lasts, LONGEST_MS)
     this.#until = began + within
     // The steady clock of some systems stands still while they sleep.
     this.#wallUntil = beganWall + within
@@ -51,11 +53,11 @@ class Lease {
   }
 
   /** Whether it ended, or would end with hits left at the rate of the last tick. Called every `tickMs`. */
-  isIdle(at, tickMs, longestMs) {
+  isIdle(at, tickMs) {
     if (at >= this.#until || Date.now() >= this.#wallUntil) return true
     const used = this.#leftAtTick - this.left
     this.#leftAtTick = this.left
-    return used * (longestMs / tickMs) < this.left
+    return used * (LONGEST_MS / tickMs) < this.left
   }
 
   /** Ends it; returns how many hits of those that still count were left. */
@@ -66,4 +68,4 @@ class Lease {
   }
 }
 
-module.exports = { Lease }
+module.exports = { LONGEST_MS, Lease }

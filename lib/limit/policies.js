@@ -37,9 +37,8 @@ function windowsOf(policies = []) {
 }
 
 /** The names of the policies that have shares. */
-function sharedOf(policies = []) {
-  const isShared = (_, at) => at % 2 === 0 && policies[at + 1].mode === 'shares' && isCounted(policies[at + 1].limit)
-  return policies.filter(isShared)
+function sharedOf(policies) {
+  return namesWhere(policies, ({ mode, limit }) => mode === 'shares' && isCounted(limit))
 }
 
 // What allows all or nothing is not counted.
@@ -48,8 +47,12 @@ function isCounted(limit) {
 }
 
 /** The names of those that limit what runs at the same time. */
-function concurrentOf(policies = []) {
-  return new Set(policies.filter((_, at) => policies[at + 1]?.algorithm === 'concurrency'))
+function concurrentOf(policies) {
+  return new Set(namesWhere(policies, ({ algorithm }) => algorithm === 'concurrency'))
+}
+
+function namesWhere(policies = [], test) {
+  return policies.filter((_, at) => at % 2 === 0 && test(policies[at + 1]))
 }
 
 module.exports = { concurrentOf, readPolicies, sharedOf, windowsOf }

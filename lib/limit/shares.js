@@ -2,18 +2,10 @@
 
 const { later, now } = require('../clock.js')
 const { Lease } = require('./lease.js')
+const { SharedIdentifier } = require('./shared-identifier.js')
 
-// At the latest after so long, a share is given back, so that blocks and overrides reach a process that has one.
-const LONGEST_MS = 1000
 // How often shares are looked at that may not be used up.
 const TICK_MS = 250
-// How long a share should last.
-const AIM_MS = 200
-const MOST_GROWTH = 8
-// A refused process asks again after this part of the time until the limit is whole again, and after `LONGEST_MS`, because others may give
-// hits back.
-const ASK_AGAIN = 100
-const SOONEST_MS = 5
 // More identifiers than this are checked by the store.
 const MOST_IDENTIFIERS = 10_000
 const LONGEST_IDENTIFIER = 1024
@@ -109,17 +101,19 @@ class Shares {
   #release(known) {
     known.releases += 1
     known.refusedUntil = known.renewAfter = 0
-    this.flush(known)
+    this.#flush(known)
     return Promise.all([this.#giveBack(known), known.asking?.catch(() => {})])
   }
 
   /** Counts what was decided since the last time. */
-  flush(known) {
-    for (const each of known === undefined ? this.#all() : [known]) {
-      const { policy, identifier, allowed, refused } = each
-      if (allowed > 0 || refused > 0) this.#source.observe(policy, identifier, allowed, refused, each.refusedFor)
-      each.allowed = each.refused = 0
-    }
+  flush() {
+    for (const known of this.#all()) this.#flush(known)
+  }
+
+  #flush(known) {
+    const { policy, identifier, allowed, refused, refusedFor } = known
+    if (allowed > 0 || refused > 0) this.#source.observe(policy, identifier, allowed, refused, refusedFor)
+    known.allowed = known.refused = 0
   }
 
   *#all() {
@@ -130,7 +124,7 @@ class Shares {
     const identifiers = this.#identifiers.get(policy)
     let known = identifiers.get(identifier)
     if (known === undefined && identifiers.size < MOST_IDENTIFIERS && identifier.length <= LONGEST_IDENTIFIER) {
-      known = new Identifier(policy, identifier)
+      known = new SharedIdentifier(policy, identifier)
       identifiers.set(identifier, known)
       if (this.#endTick === undefined) {
         this.#endTick = later(TICK_MS, () => this.#tick(), false)
@@ -165,7 +159,7 @@ class Shares {
       else known.renewAfter = now() + TICK_MS
       return { result }
     }
-    const lease = new Lease({ result, hits, charge, began, beganWall, longestMs: LONGEST_MS })
+    const lease = new Lease({ result, hits, charge, began, beganWall })
     // The store has counted them for this call, even if the share is over by now.
     const decided = cost > 0 ? lease.take(cost, now()) : undefined
     if (decided !== undefined) known.allowed += 1
@@ -197,9 +191,9 @@ class Shares {
   #tick() {
     const at = now()
     for (const known of this.#all()) {
-      this.flush(known)
+      this.#flush(known)
       for (const lease of [known.next, known.share]) {
-        if (lease?.isIdle(at, TICK_MS, LONGEST_MS)) this.#end(known, lease)
+        if (lease?.isIdle(at, TICK_MS)) this.#end(known, lease)
       }
       const isIdle = known.share === undefined && known.asking === undefined && known.waiting === 0
       if (isIdle && at >= known.refusedUntil) this.#identifiers.get(known.policy).delete(known.identifier)
@@ -210,83 +204,6 @@ class Shares {
       this.#endTick = undefined
       this.#unwatch()
     }
-  }
-}
-
-/** What is known here of an identifier. */
-class Identifier {
-  share
-  next
-  /** The promise of the share that was asked for. */
-  asking
-  /** Hits of callers who wait for it. */
-  waiting = 0
-  /** Hits since the last share, and when that was. */
-  used = 0
-  since = 0
-  size = 1
-  ends = 0
-  /** What was decided since it was last counted. */
-  allowed = 0
-  refused = 0
-  refusedUntil = 0
-  refusedCost = 0
-  /** Until then it is not asked for another share while there is one. */
-  renewAfter = 0
-  refusedFor = 0
-  /** How often its shares were released. */
-  releases = 0
-  #refusal
-  #refusedAt = 0
-
-  constructor(policy, identifier) {
-    this.policy = policy
-    this.identifier = identifier
-  }
-
-  /** Returns a share with so many hits left. */
-  shareFor(cost, at) {
-    if (this.share?.left === 0) [this.share, this.next] = [this.next, undefined]
-    if (this.share?.covers(cost, at)) return this.share
-    return this.next?.covers(cost, at) ? this.next : undefined
-  }
-
-  /** How many hits are left of its shares. */
-  get left() {
-    return (this.share?.left ?? 0) + (this.next?.left ?? 0)
-  }
-
-  /** Returns how many hits it will need in `AIM_MS`, by those since the last share. */
-  demand(at) {
-    const passed = Math.max(at - this.since, 0.1)
-    const aim = this.ends > at ? Math.min(AIM_MS, this.ends - at) : AIM_MS
-    return Math.min(Math.ceil((this.used / passed) * aim), this.size * MOST_GROWTH)
-  }
-
-  leased({ hits, used, at, resetMs }) {
-    this.used = used
-    this.since = at
-    this.size = hits
-    this.ends = at + resetMs
-    this.refusedUntil = this.renewAfter = 0
-  }
-
-  refuse(result, cost, at) {
-    this.#refusal = result
-    this.#refusedAt = at
-    this.refusedCost = cost
-    this.refusedFor = result.resetMs
-    const wait = Math.min(result.retryAfterMs, Math.max(result.resetMs / ASK_AGAIN, SOONEST_MS), LONGEST_MS)
-    this.refusedUntil = this.renewAfter = at + wait
-  }
-
-  refusal(at) {
-    this.refused += 1
-    const passed = Math.floor(at - this.#refusedAt)
-    const { resetMs, retryAfterMs } = this.#refusal
-    // 0 is for what is allowed.
-    const left = { resetMs: Math.max(resetMs - passed, 0), retryAfterMs: Math.max(retryAfterMs - passed, 1) }
-    return { ...this.#refusal, ...left, source: 'share' }
   }
 }
 

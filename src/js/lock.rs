@@ -5,7 +5,7 @@ mod handle;
 
 use std::{cell::RefCell, sync::Arc};
 
-use cinnabar_core::{agents::lock_release, features::lock, keys, output::Output};
+use cinnabar_core::{agents::doubtful_release, features::lock, keys, output::Output};
 use cinnabar_port::{Call, error::Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
@@ -72,7 +72,7 @@ impl Lock {
             let (resource, ttl) = (js.text(resource.raw(), "resource")?, js.any_number(ttl.raw(), "ttlSeconds")?);
             let (store, locks) = (self.core.open_store(js)?.store().clone(), self.locks.clone());
             self.locks.acquire_reporting_doubt(&resource.clone(), ttl, move |token, life| {
-                lock_release::retry_until_released(&store, life, move || locks.release(&resource, &token));
+                doubtful_release::retry_until_released(&store, life, move || locks.release(&resource, &token));
             })
         })
     }

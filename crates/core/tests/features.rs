@@ -20,6 +20,8 @@ mod limit_shares;
 mod limit_simulation;
 #[path = "features/limit_slots.rs"]
 mod limit_slots;
+#[path = "features/limiters.rs"]
+mod limiters;
 #[path = "features/limits.rs"]
 mod limits;
 #[path = "features/locks.rs"]

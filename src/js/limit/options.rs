@@ -140,9 +140,7 @@ impl OptionReader<'_> {
             return Err(Error::argument("timeZone is for algorithm 'calendar' only"));
         }
         if has_shares && (shadow || !matches!(algorithm, Algorithm::FixedWindow(_) | Algorithm::Calendar(_))) {
-            return Err(Error::argument(
-                "mode 'shares' is for algorithms 'fixed-window' and 'calendar' without shadow: hits of others may be used later than they were counted",
-            ));
+            return Err(Error::argument("mode 'shares' needs algorithm 'fixed-window' or 'calendar', without shadow"));
         }
         Ok(PolicyOptions { name, algorithm, limit, time_zone, shadow })
     }

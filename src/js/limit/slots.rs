@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cinnabar_core::{
-    agents::{lock_release, slot_keeper::SlotKeeper},
+    agents::{doubtful_release, slot_keeper::SlotKeeper},
     features::limit::Slot,
     output::Output,
     store::Store,
@@ -88,5 +88,5 @@ impl Limiter {
 
 /// Releases a slot of which it is unknown whether it is taken.
 fn release_later(store: &Arc<Store>, slot: Slot) {
-    lock_release::retry_until_released(store, slot.lease, move || Ok(slot.release()));
+    doubtful_release::retry_until_released(store, slot.lease, move || Ok(slot.release()));
 }

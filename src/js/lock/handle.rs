@@ -9,8 +9,8 @@ use std::{
 
 use cinnabar_core::{
     agents::{
+        doubtful_release,
         lock_keeper::{Extension, Grant, LockKeeper, RenewedLock},
-        lock_release,
         lock_waiters::{self, Waiting, Wanted},
     },
     features::lock::{self, Locks},
@@ -104,7 +104,7 @@ impl LockHandle {
         let (doubtful_resource, doubtful_token) = (resource.clone(), token.clone());
         let call = lock::reporting_doubt(call, move || {
             let Some(store) = doubtful_store.upgrade() else { return };
-            lock_release::retry_until_released(&store, life, move || {
+            doubtful_release::retry_until_released(&store, life, move || {
                 doubtful_locks.release(&doubtful_resource, &doubtful_token)
             });
         });
@@ -335,7 +335,7 @@ impl LockHandle {
             let call = call.inspect(move |released| match (released, kept, store.upgrade()) {
                 (Ok(false), Some(kept), _) => kept.lose_at_release(),
                 (Err(_), _, Some(store)) => {
-                    lock_release::retry_until_released(&store, left, move || locks.release(&resource, &token));
+                    doubtful_release::retry_until_released(&store, left, move || locks.release(&resource, &token));
                 }
                 _ => {}
             });

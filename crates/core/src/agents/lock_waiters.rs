@@ -26,7 +26,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use super::{lock_keeper::Grant, lock_release, subscription::ChannelSubscription};
+use super::{doubtful_release, lock_keeper::Grant, subscription::ChannelSubscription};
 use crate::{
     features::lock::{Attempt, Locks},
     store::Store,
@@ -94,7 +94,7 @@ impl Drop for Unclaimed {
     fn drop(&mut self) {
         let Some(Grant { resource, token, life, .. }) = self.grant.take() else { return };
         let locks = self.locks.clone();
-        lock_release::retry_until_released(&self.store, life, move || locks.release(&resource, &token));
+        doubtful_release::retry_until_released(&self.store, life, move || locks.release(&resource, &token));
     }
 }
 
@@ -261,7 +261,7 @@ async fn leave(store: &Arc<Store>, locks: &Arc<Locks>, gone: Entered) {
         };
         if !is_released {
             let (locks, resource, token) = (locks.clone(), resource.clone(), token.clone());
-            lock_release::retry_until_released(store, ttl, move || locks.release(&resource, &token));
+            doubtful_release::retry_until_released(store, ttl, move || locks.release(&resource, &token));
         }
     }
     if let Ok(call) = locks.stop_waiting(&resource, &token) {

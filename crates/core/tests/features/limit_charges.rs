@@ -1,20 +1,10 @@
 //! A charge is settled once, however long it is kept.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use cinnabar_core::{
-    features::limit::{Algorithm, Check, How, Limiter, OnUnavailable, Options, Period, Policy, PolicyOptions},
-    store::LocalStore,
-};
+use cinnabar_core::features::limit::{Algorithm, Check, How, Limiter, Period};
 
-use crate::both::Engine;
-
-fn limiter(algorithm: Algorithm, limit: f64) -> Limiter {
-    let policy =
-        Policy::new(PolicyOptions { name: "p".into(), algorithm, limit, time_zone: None, shadow: false }).unwrap();
-    let (local, on_unavailable) = (Arc::new(LocalStore::new(1 << 20)), Some(OnUnavailable::Throw));
-    Limiter::new(Options { prefix: None, on_unavailable, database: 0, policies: vec![policy], local }).unwrap()
-}
+use crate::{both::Engine, limiters::limiter_of};
 
 fn reserve(engine: &Engine, limiter: &Limiter, cost: f64) -> Option<String> {
     let check = Check { policy: "p".into(), id: "id".into(), cost, limit: None };
@@ -28,7 +18,7 @@ fn settle(engine: &Engine, limiter: &Limiter, charge: &str, actual: f64) -> bool
 #[test]
 fn a_charge_of_a_bucket_that_is_never_empty_is_refunded_once() {
     Engine::each(|engine| {
-        let limiter = limiter(Algorithm::Gcra { per: 10.0, burst: Some(100.0), strict: false }, 10.0);
+        let limiter = limiter_of(Algorithm::Gcra { per: 10.0, burst: Some(100.0), strict: false }, 10.0);
         reserve(engine, &limiter, 40.0).unwrap();
         let charge = reserve(engine, &limiter, 30.0).unwrap();
         assert!(settle(engine, &limiter, &charge, 0.0));
@@ -49,7 +39,7 @@ fn more_is_charged_once_and_within_ten_minutes() {
             Algorithm::Gcra { per: 10.0, burst: None, strict: false },
             Algorithm::Calendar(Period::Hour),
         ] {
-            let limiter = limiter(algorithm, 100.0);
+            let limiter = limiter_of(algorithm, 100.0);
             let (charge, late) = (reserve(engine, &limiter, 2.0).unwrap(), reserve(engine, &limiter, 2.0).unwrap());
             engine.pass(Duration::from_secs(300));
             assert!(settle(engine, &limiter, &charge, 7.0), "a long request is charged for");
@@ -66,7 +56,7 @@ fn more_is_charged_once_and_within_ten_minutes() {
 #[test]
 fn a_turn_that_is_far_away_can_be_given_back_until_it_has_come() {
     Engine::each(|engine| {
-        let limiter = limiter(Algorithm::Gcra { per: 60.0, burst: None, strict: false }, 1.0);
+        let limiter = limiter_of(Algorithm::Gcra { per: 60.0, burst: None, strict: false }, 1.0);
         let check = Check { policy: "p".into(), id: "id".into(), cost: 1.0, limit: None };
         let turns: Vec<_> = (0..60)
             .map(|_| engine.run(limiter.take(&check, How::ReserveWithin(7_200_000_000), None)).unwrap().charge.unwrap())

@@ -4,16 +4,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cinnabar_core::{
-    features::limit::{
-        Algorithm, Change, Check, How, LimitResult, Limiter, OnUnavailable, Options, Period, Policy, PolicyOptions,
-    },
-    store::LocalStore,
-};
+use cinnabar_core::features::limit::{Algorithm, Change, Check, How, LimitResult, Limiter, Period};
 
 use crate::{
     both::Engine,
     limit_simulation::{DAY, Rules, Simulation, width},
+    limiters::limiter_of,
     run::Dice,
 };
 
@@ -244,23 +240,9 @@ fn compare(name: &str) {
     let steps = std::env::var("LIMIT_STEPS").map_or(STEPS, |steps| steps.parse().unwrap());
     let (_, rules) = rules().into_iter().find(|(known, _)| *known == name).unwrap();
     Engine::each(|engine| {
-        let policy = PolicyOptions {
-            name: "p".into(),
-            algorithm: rules.algorithm,
-            limit: rules.limit as f64,
-            time_zone: None,
-            shadow: false,
-        };
-        let limiter = Limiter::new(Options {
-            prefix: None,
-            on_unavailable: Some(OnUnavailable::Throw),
-            database: 0,
-            policies: vec![Policy::new(policy).unwrap()],
-            local: Arc::new(LocalStore::new(1 << 20)),
-        });
         let mut history = History {
             engine,
-            limiter: Arc::new(limiter.unwrap()),
+            limiter: limiter_of(rules.algorithm, rules.limit as f64),
             rules,
             simulation: Simulation::default(),
             charges: Vec::new(),

@@ -3,29 +3,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cinnabar_core::{
-    features::limit::{
-        Algorithm, Change, Check, How, LimitResult, Limiter, OnUnavailable, Options, Period, Policy, PolicyOptions,
-        Results,
-    },
-    store::LocalStore,
+use cinnabar_core::features::limit::{
+    Algorithm, Change, Check, How, LimitResult, Limiter, Period, Policy, PolicyOptions, Results,
 };
 
-use crate::both::Engine;
-
-pub fn policy(name: &str, algorithm: Algorithm, limit: f64) -> Policy {
-    Policy::new(PolicyOptions { name: name.into(), algorithm, limit, time_zone: None, shadow: false }).unwrap()
-}
-
-pub fn limiter(policies: Vec<Policy>) -> Arc<Limiter> {
-    let local = Arc::new(LocalStore::new(1 << 20));
-    let on_unavailable = Some(OnUnavailable::Throw);
-    Arc::new(Limiter::new(Options { prefix: None, on_unavailable, database: 0, policies, local }).unwrap())
-}
-
-pub fn check(policy: &str, id: &str, cost: f64) -> Check {
-    Check { policy: policy.into(), id: id.into(), cost, limit: None }
-}
+use crate::{
+    both::Engine,
+    limiters::{check, limiter, policy},
+};
 
 fn take(engine: &Engine, limiter: &Limiter, policy: &str, cost: f64) -> LimitResult {
     engine.run(limiter.take(&check(policy, "id", cost), How::Take, None)).unwrap()

@@ -4,13 +4,13 @@ use cinnabar_core::features::limit::{Algorithm, How};
 
 use crate::{
     both::Engine,
-    limit_policies::{check, limiter, policy},
+    limiters::{check, limiter_of},
 };
 
 #[test]
 fn a_share_is_at_most_an_eighth_of_what_is_left_and_can_be_given_back() {
     Engine::each(|engine| {
-        let limiter = limiter(vec![policy("p", Algorithm::FixedWindow(10.0), 100.0)]);
+        let limiter = limiter_of(Algorithm::FixedWindow(10.0), 100.0);
         let share = |wanted, least| engine.run(limiter.share("p", "id", wanted, least)).unwrap();
         let (first, hits) = share(50.0, 1.0);
         assert_eq!((first.allowed, hits, first.remaining), (true, 12, Some(88)));

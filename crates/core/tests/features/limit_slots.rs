@@ -1,26 +1,16 @@
 //! Slots of concurrency limits.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use cinnabar_core::{
-    features::limit::{Algorithm, Limiter, OnUnavailable, Options, Policy, PolicyOptions},
-    store::LocalStore,
-};
+use cinnabar_core::features::limit::{Algorithm, Limiter};
 
-use crate::both::Engine;
-
-fn limiter(algorithm: Algorithm, limit: f64) -> Limiter {
-    let policy =
-        Policy::new(PolicyOptions { name: "p".into(), algorithm, limit, time_zone: None, shadow: false }).unwrap();
-    let (local, on_unavailable) = (Arc::new(LocalStore::new(1 << 20)), Some(OnUnavailable::Throw));
-    Limiter::new(Options { prefix: None, on_unavailable, database: 0, policies: vec![policy], local }).unwrap()
-}
+use crate::{both::Engine, limiters::limiter_of};
 
 #[test]
 fn the_slots_of_dead_processes_are_free_a_lease_after_the_clock_has_gone_back() {
     Engine::each(|engine| {
         let lease = Duration::from_secs(10);
-        let limiter = limiter(Algorithm::Concurrency(lease), 1.0);
+        let limiter = limiter_of(Algorithm::Concurrency(lease), 1.0);
         let acquire = || engine.run(limiter.acquire("p", "id", |_| ())).unwrap();
         let day_later = (engine.now_ms() + 86_400_000).to_string();
         engine.raw(&["ZADD", "rate_limit:{rate_limit:id}:p", &day_later, "dead"]).unwrap();
@@ -35,7 +25,8 @@ fn the_slots_of_dead_processes_are_free_a_lease_after_the_clock_has_gone_back() 
 #[test]
 fn a_longer_lease_of_another_process_stays() {
     Engine::each(|engine| {
-        let [short, long] = [1, 3600].map(|seconds| limiter(Algorithm::Concurrency(Duration::from_secs(seconds)), 1.0));
+        let [short, long] =
+            [1, 3600].map(|seconds| limiter_of(Algorithm::Concurrency(Duration::from_secs(seconds)), 1.0));
         let acquire = |limiter: &Limiter| engine.run(limiter.acquire("p", "id", |_| ())).unwrap().1;
         assert!(acquire(&long).is_some());
         assert!(acquire(&short).is_none());

@@ -9,12 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cinnabar_core::{
-    features::limit::{Algorithm, Limiter, OnUnavailable, Options, Policy, PolicyOptions, Slot},
-    store::LocalStore,
-};
+use cinnabar_core::features::limit::{Algorithm, Limiter, Slot};
 
-use crate::{both::Engine, run::Dice};
+use crate::{both::Engine, limiters::limiter_of, run::Dice};
 
 const STEPS: usize = 1500;
 const LIMIT: usize = 4;
@@ -24,7 +21,7 @@ const MARGIN: Duration = Duration::from_millis(20);
 
 struct History<'a> {
     engine: &'a Engine,
-    limiter: Limiter,
+    limiter: Arc<Limiter>,
     dice: Dice,
     /// How far the clock was moved, and since when it runs, if it does.
     passed: Duration,
@@ -117,23 +114,9 @@ impl History<'_> {
 fn never_more_run_than_the_limit_says() {
     let steps = std::env::var("LIMIT_STEPS").map_or(STEPS, |steps| steps.parse().unwrap());
     Engine::each(|engine| {
-        let policy = PolicyOptions {
-            name: "p".into(),
-            algorithm: Algorithm::Concurrency(LEASE),
-            limit: LIMIT as f64,
-            time_zone: None,
-            shadow: false,
-        };
-        let limiter = Limiter::new(Options {
-            prefix: None,
-            on_unavailable: Some(OnUnavailable::Throw),
-            database: 0,
-            policies: vec![Policy::new(policy).unwrap()],
-            local: Arc::new(LocalStore::new(1 << 20)),
-        });
         let mut history = History {
             engine,
-            limiter: limiter.unwrap(),
+            limiter: limiter_of(Algorithm::Concurrency(LEASE), LIMIT as f64),
             dice: Dice(7),
             passed: Duration::ZERO,
             since: (engine.name == "embedded").then(Instant::now),
