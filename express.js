@@ -1,6 +1,7 @@
 'use strict'
 
 const { SessionManager } = require('./index.js')
+const { errorFor } = require('./lib/error.js')
 const limits = require('./lib/limit/guard.js')
 const { merged } = require('./lib/limit/list-fields.js')
 const { settleWhenSent } = require('./lib/limit/settle-when-sent.js')
@@ -18,7 +19,7 @@ function session(options) {
       if (session !== known) beforeHeaders(response, () => session.commit(response))
       next()
     }
-    admit(request, guard, known).then(pass, next)
+    admit(request, guard, known).then(pass, (reason) => next(errorFor(reason)))
   }
 }
 
@@ -29,7 +30,7 @@ function rateLimit(options) {
     const pass = (isAdmitted) => {
       if (isAdmitted) next()
     }
-    countIn(guard, request, response).then(pass, next)
+    countIn(guard, request, response).then(pass, (reason) => next(errorFor(reason)))
   }
 }
 

@@ -1,6 +1,7 @@
 'use strict'
 
 const { SessionManager } = require('./index.js')
+const { errorFor } = require('./lib/error.js')
 const limits = require('./lib/limit/guard.js')
 const { merged } = require('./lib/limit/list-fields.js')
 const { settleWhenSent } = require('./lib/limit/settle-when-sent.js')
@@ -45,7 +46,7 @@ function continueIf(admits) {
     const pass = (isAdmitted) => {
       if (isAdmitted) done()
     }
-    admits(request, reply).then(pass, done)
+    admits(request, reply).then(pass, (reason) => done(errorFor(reason)))
   }
 }
 

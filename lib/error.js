@@ -88,4 +88,13 @@ function allowsFallback(error) {
   return isUnavailable(error) || (error instanceof CinnabarError && error.code === 'E_OUT_OF_MEMORY')
 }
 
-module.exports = { CinnabarError, abortedError, allowsFallback, argumentError, isUnavailable }
+/**
+ * What a framework takes for an error, of a reason of which it may not: `next()` and `done()` go on to the handler without one, or with
+ * a falsy one, and Express's `next('route')` skips what follows.
+ */
+function errorFor(reason) {
+  if (typeof reason === 'object' && reason !== null) return reason
+  return new Error('middleware was rejected with something else than an error', { cause: reason })
+}
+
+module.exports = { CinnabarError, abortedError, allowsFallback, argumentError, errorFor, isUnavailable }

@@ -6,7 +6,7 @@ import { after, describe, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 
 import { RateLimiter, RedisService } from 'cinnabar'
-import { rateLimit as forExpress } from 'cinnabar/express'
+import { rateLimit as forExpress, session } from 'cinnabar/express'
 import { rateLimit as forFastify, session as sessionOfFastify } from 'cinnabar/fastify'
 import { rateLimit as forHono } from 'cinnabar/hono'
 import express from 'express'
@@ -103,6 +103,37 @@ describe('onRefused of Fastify', () => {
     })
     assert.equal((await fetch(url)).status, 404)
   })
+})
+
+test('nothing that a function of the application is rejected with lets a request pass uncounted', async () => {
+  const sessions = service.sessions
+  for (const reason of [undefined, null, false, 0, '', 'route', 'router', { status: 400 }, new Error('no')]) {
+    const reject = () => Promise.reject(reason)
+    for (const options of [
+      { policy: 'none', onRefused: reject },
+      { policy: 'login', identify: reject },
+    ]) {
+      const expressUrl = await serveExpress(forExpress({ limiter, ...options }), (request, response) =>
+        response.end('in'),
+      )
+      const fastifyUrl = await serveFastify(async (app) => {
+        await app.register(forFastify, { limiter, ...options })
+        app.get('/', () => 'in')
+      })
+      for (const url of [expressUrl, fastifyUrl]) {
+        const [status, body] = await bodyIn(await fetch(url))
+        assert.ok(status >= 400 && status !== 404, `${status} for ${String(reason)}`)
+        assert.notEqual(body, 'in')
+      }
+    }
+    const failing = Object.create(sessions, { fromRequest: { value: reject } })
+    const expressUrl = await serveExpress(session({ sessions: failing }), (request, response) => response.end('in'))
+    const fastifyUrl = await serveFastify(async (app) => {
+      await app.register(sessionOfFastify, { sessions: failing })
+      app.get('/', () => 'in')
+    })
+    for (const url of [expressUrl, fastifyUrl]) assert.ok((await fetch(url)).status >= 400)
+  }
 })
 
 test('a refused client that leaves before a hook of Fastify has sent the response does not get to the handler', async () => {
