@@ -138,6 +138,8 @@ export declare class Keys {
 
 /** A rate limiter of one service. */
 export declare class Limiter {
+  /** Returns how many milliseconds a call may take. */
+  timeoutMs(): number
   /** Leases up to `wanted` hits, or none if fewer than `least` are left: `{ result, hits, charge }`. */
   lease(policy: unknown, id: unknown, wanted: unknown, least: unknown): RawValue
   /** Gives back all hits of a share but `used`. */

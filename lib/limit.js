@@ -2,7 +2,8 @@
 
 const { binding } = require('./bridge.js')
 const { argumentError } = require('./error.js')
-const { NO_LIMITS, undoIfAborted, withoutSignals } = require('./call-limits.js')
+const { NO_LIMITS, limitsWithin, undoIfAborted, withoutSignals } = require('./call-limits.js')
+const { now } = require('./clock.js')
 const { beforeDisconnect } = require('./draining.js')
 const { featureOn } = require('./feature.js')
 const { clientIp } = require('./limit/client-ip.js')
@@ -120,9 +121,13 @@ class RateLimiter extends Limitable {
       shares.prepare(policy, identifier, cost)
       return undefined
     }
+    const until = now() + this.#native.timeoutMs()
     return shares
-      .check(policy, identifier, cost)
-      .then((result) => result ?? this.#native.take(policy, identifier, cost, undefined, HOW.take))
+      .check(policy, identifier, cost, until)
+      .then(
+        (result) =>
+          result ?? nativeFor(this.#native, until - now()).take(policy, identifier, cost, undefined, HOW.take),
+      )
   }
 
   /** Gives back this process's share of an identifier's limit, which is about to change. Resolves once that is done. */
@@ -253,11 +258,18 @@ function sharesOn(owner, native, policies) {
   // A check by the embedded engine needs no round trip, and tests move its clock.
   if (policies.length === 0 || owner.describe().engine === 'memory') return undefined
   return new Shares(policies, {
-    lease: (policy, identifier, wanted, least) => native.lease(policy, identifier, wanted, least),
-    giveBack: (policy, identifier, charge, used) => native.giveBack(policy, identifier, charge, used),
+    timeoutMs: native.timeoutMs(),
+    lease: (policy, identifier, wanted, least, ms) => nativeFor(native, ms).lease(policy, identifier, wanted, least),
+    giveBack: (policy, identifier, charge, used, ms) =>
+      nativeFor(native, ms).giveBack(policy, identifier, charge, used),
     observe: (policy, identifier, allowed, refused, ms) => native.observe(policy, identifier, allowed, refused, ms),
     beforeDisconnect: (end) => beforeDisconnect(owner, end),
   })
+}
+
+/** The native side for a call that is to take so many milliseconds at most, unless that is about its timeout. */
+function nativeFor(native, ms) {
+  return ms < native.timeoutMs() * 0.9 ? native.within(limitsWithin(NO_LIMITS, { timeoutMs: Math.max(ms, 1) })) : native
 }
 
 function presetOf(preset) {

@@ -256,6 +256,25 @@ describe('shares of a limit', () => {
     await far.close()
   })
 
+  test('are waited for no longer than a call may take', async () => {
+    const far = await startDelay(200)
+    const limiter = makeLimiter({}, { url: far.url, timeoutMs: 1000 })
+    const timed = async (id, cost) => {
+      const began = performance.now()
+      await limiter.check('small', id, { cost })
+      return Math.round(performance.now() - began)
+    }
+    await timed('connects', 1)
+    // Each round has hits for one of them, so that the others ask again.
+    const times = await Promise.all(Array.from({ length: 12 }, (_, n) => timed('far', 1 + (n % 3))))
+    assert.ok(Math.max(...times) < 1400, times.join())
+    // A server that is silent is not waited for twice.
+    await far.silent()
+    const silent = await Promise.all([1, 1, 1].map((cost) => timed('silent', cost)))
+    assert.ok(Math.max(...silent) < 1400, silent.join())
+    await far.close()
+  })
+
   test('that were asked for before a block, an override or the end of the service allow nothing after it', async () => {
     const far = await startDelay(10)
     const many = (limiter, id) => Promise.all(Array.from({ length: 50 }, () => limiter.check('p', id)))

@@ -14,8 +14,9 @@ const SOONEST_MS = 5
 class SharedIdentifier {
   share
   next
-  /** The promise of the share that was asked for. */
+  /** The promise of the share that was asked for, and when it is settled at the latest. */
   asking
+  askingUntil = 0
   /** Hits of callers who wait for it. */
   waiting = 0
   /** Hits since the last share, and when that was. */

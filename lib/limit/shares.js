@@ -11,12 +11,15 @@ const MOST_IDENTIFIERS = 10_000
 const LONGEST_IDENTIFIER = 1024
 // How often a call waits for a share before the store decides about it alone.
 const MOST_ROUNDS = 5
+// By what part of its time a call may end later because it waits for a share that was asked for after it began.
+const LATE = 0.1
 
 /**
  * The shares that this environment has of limits: hits that the store has counted as spent, and that are then allowed here without
- * asking it. `lease(policy, identifier, wanted, least)` resolves to `{ result, hits, charge }`, with no hits if fewer than `least` are
- * left; `giveBack(policy, identifier, charge, used)` returns what is left of a share; `observe(policy, identifier, allowed, refused, ms)`
- * counts what was decided here; `beforeDisconnect(end)` calls `end` then, and returns a function that prevents it.
+ * asking it. `lease(policy, identifier, wanted, least, ms)` resolves to `{ result, hits, charge }`, with no hits if fewer than `least` are
+ * left; `giveBack(policy, identifier, charge, used, ms)` returns what is left of a share; both take `ms` at most, or `timeoutMs`.
+ * `observe(policy, identifier, allowed, refused, ms)` counts what was decided here; `beforeDisconnect(end)` calls `end` then, and returns
+ * a function that prevents it.
  */
 class Shares {
   #source
@@ -52,28 +55,29 @@ class Shares {
     return undefined
   }
 
-  /** Decides, after asking the store for a share; resolves to `undefined` if it is to decide by itself. */
-  async check(policy, identifier, cost) {
+  /** Decides by `until`, after asking the store for a share; resolves to `undefined` if it is to decide by itself. */
+  async check(policy, identifier, cost, until) {
     const known = this.#known(policy, identifier)
     if (known === undefined) return undefined
     known.waiting += cost
     let hasGivenBack = false
     try {
-      for (let round = 0; round < MOST_ROUNDS; round++) {
+      for (let round = 0; round < MOST_ROUNDS && now() < until; round++) {
         if (known.asking !== undefined) {
+          if (known.askingUntil > until + this.#source.timeoutMs * LATE) return undefined
           // Only who asks has an effect on what takes the place of a store that is unavailable.
-          if ((await known.asking).result.source !== 'store') return undefined
+          if ((await known.asking.catch(() => undefined))?.result.source !== 'store') return undefined
           const decided = this.decide(policy, identifier, cost)
           if (decided !== undefined) return decided
           continue
         }
-        const { decided, result } = await this.#ask(known, cost, cost)
+        const { decided, result } = await this.#ask(known, cost, cost, until)
         if (decided !== undefined) return decided
         if (result.source !== 'store') return result
         // What is left may be enough together with what this process has.
         if (known.left === 0 || hasGivenBack) return known.refusal(now())
         hasGivenBack = true
-        await this.#giveBack(known)
+        await this.#giveBack(known, until)
       }
     } finally {
       known.waiting -= cost
@@ -140,20 +144,27 @@ class Shares {
     this.#ask(known, 0, 0).catch(() => (known.renewAfter = now() + TICK_MS))
   }
 
-  #ask(known, least, cost) {
+  #ask(known, least, cost, until = now() + this.#source.timeoutMs) {
     const wanted = Math.min(Math.max(least, 1, known.waiting, known.demand(now())), Number.MAX_SAFE_INTEGER)
-    const asked = this.#lease(known, wanted, least, cost).finally(() => (known.asking = undefined))
+    const asked = this.#lease(known, wanted, least, cost, until).finally(() => (known.asking = undefined))
     known.asking = asked
+    known.askingUntil = until
     return asked
   }
 
   /** Asks for a share, of which `cost` hits are for the caller: `{ result, decided }`, without `decided` if there are none. */
-  async #lease(known, wanted, least, cost) {
+  async #lease(known, wanted, least, cost, until) {
     // Before it is sent, so that it ends here before it ends in the store.
     const began = now()
     const beganWall = Date.now()
     const { releases } = known
-    const { result, hits, charge } = await this.#source.lease(known.policy, known.identifier, wanted, least)
+    const { result, hits, charge } = await this.#source.lease(
+      known.policy,
+      known.identifier,
+      wanted,
+      least,
+      until - began,
+    )
     if (hits === 0) {
       if (!result.allowed && result.source === 'store') known.refuse(result, least, began)
       else known.renewAfter = now() + TICK_MS
@@ -172,20 +183,21 @@ class Shares {
   }
 
   /** Ends all shares of an identifier; resolves once what was left of them has been given back. */
-  #giveBack(known) {
-    return Promise.all([this.#end(known, known.next), this.#end(known, known.share)])
+  #giveBack(known, until) {
+    return Promise.all([this.#end(known, known.next, until), this.#end(known, known.share, until)])
   }
 
   /** Ends a share; resolves once what was left of it has been given back. */
-  async #end(known, lease) {
+  async #end(known, lease, until = Infinity) {
     if (lease === undefined) return
     if (known.next === lease) known.next = undefined
     else if (known.share === lease) [known.share, known.next] = [known.next, undefined]
-    const left = lease.end(now())
+    const at = now()
+    const left = lease.end(at)
     if (left === 0) return
     const { policy, identifier } = known
     // What cannot be given back stays spent until the limit is whole again.
-    await this.#source.giveBack(policy, identifier, lease.charge, lease.hits - left).catch(() => {})
+    await this.#source.giveBack(policy, identifier, lease.charge, lease.hits - left, until - at).catch(() => {})
   }
 
   #tick() {

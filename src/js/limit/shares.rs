@@ -17,6 +17,12 @@ use crate::js::{
 
 #[napi]
 impl Limiter {
+    /// Returns how many milliseconds a call may take.
+    #[napi]
+    pub fn timeout_ms(&self) -> f64 {
+        self.core.timeout().as_secs_f64() * 1000.0
+    }
+
     /// Leases up to `wanted` hits, or none if fewer than `least` are left: `{ result, hits, charge }`.
     #[napi]
     pub fn lease(&self, env: Env, policy: Unknown, id: Unknown, wanted: Unknown, least: Unknown) -> RawValue {
