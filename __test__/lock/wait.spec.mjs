@@ -183,6 +183,25 @@ for (const engine of engines) {
         for (const wait of [1, { timeoutMs: 0 }, { timeoutMs: '1' }, { signal: 1 }, { timeout: 1 }, null]) {
           await refuses(locks.acquire('r', { wait }), 'E_INVALID_ARGUMENT')
         }
+        for (const [call, message] of [
+          [() => locks.acquire('r', { wait: true }), 'wait must be an object, got a boolean'],
+          [
+            () => locks.acquire('r', { wait: { timeout: 1 } }),
+            'unknown option "wait.timeout"; did you mean "wait.timeoutMs"?',
+          ],
+          [() => locks.acquire('r', { wait: { signal: 1 } }), 'wait.signal must be an AbortSignal, got a number'],
+          [() => locks.acquire('r', { ttl: 1 }), 'unknown option "ttl"; did you mean "ttlSeconds"?'],
+          [
+            () => locks.acquireLock('r', { ttlSeconds: 1 }),
+            'ttlSeconds must be a number of seconds, got an object; acquire() takes options',
+          ],
+          [
+            () => locks.withLock('r', () => {}, { wait: {} }),
+            'ttlSeconds must be a number of seconds, got an object; options are the fourth argument',
+          ],
+        ]) {
+          await assert.rejects(call, { code: 'E_INVALID_ARGUMENT', message })
+        }
       }),
     )
   })
@@ -242,12 +261,17 @@ describe('waiting for a lock in several processes', () => {
   test('a wait that ends while the server is away does not say that the lock is held', async () => {
     const server = await startRedis()
     const service = new RedisService({ url: server.url, log: false })
-    for (const take of [
-      (wait) => service.locks.acquire('r', { wait }),
-      (wait) => service.locks.withLock('r', () => assert.fail('ran'), 30, { skipIfHeld: true, wait }),
+    const acquire = (wait) => service.locks.acquire('r', { wait })
+    const skip = (wait) => service.locks.withLock('r', () => assert.fail('ran'), 30, { skipIfHeld: true, wait })
+    // The lock would be free before the wait ends, or long after it.
+    for (const [take, PX] of [
+      [acquire, 700],
+      [acquire, 60_000],
+      [skip, 700],
+      [skip, 60_000],
     ]) {
-      await until('it is there', () => service.set('lock:r', 'of a process that has died', { PX: 700 }).catch(() => {}))
-      const waiting = take({ timeoutMs: 3000 }).then(
+      await until('it is there', () => service.set('lock:r', 'of a process that has died', { PX }).catch(() => {}))
+      const waiting = take({ timeoutMs: 1500 }).then(
         () => assert.fail('it was skipped'),
         (error) => error,
       )

@@ -168,12 +168,12 @@ impl LockHandle {
                 completions.push(Completion::Calls(vec![(result.map(Output::Bool), ticket)]));
             };
             let store = in_flight.store();
-            let mut waiting = match Waiting::begin(store, &locks, wanted) {
+            let mut waiting = match Waiting::begin(store, &locks, wanted, deadline) {
                 Ok(waiting) => waiting,
                 Err(error) => return settle(Err(error)),
             };
             let granted = tokio::select! {
-                granted = waiting.granted(deadline) => granted,
+                granted = waiting.granted() => granted,
                 () = in_flight.closing() => Err(closed()),
                 _ = ended => Err(Error::new(Kind::Aborted, "its caller no longer waits")),
             };

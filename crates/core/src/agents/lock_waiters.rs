@@ -1,8 +1,9 @@
 //! Waits for locks that other callers hold.
 //!
 //! The callers of this process that wait for one lock form a queue, of which only the first asks the store: when a message says that the lock
-//! was released, when its ttl has ended, and every few seconds, in case the message was lost. It subscribes before it first asks, so that no
-//! release is missed in between. The first of another process may be faster.
+//! was released, when its ttl has ended, every few seconds, in case the message was lost, and shortly before a caller's deadline, which then
+//! learns whether the store is still there. It subscribes before it first asks, so that no release is missed in between. The first of
+//! another process may be faster.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -40,6 +41,10 @@ const RECHECK_SOON: Duration = Duration::from_millis(100);
 const SUBSCRIBING: Duration = Duration::from_millis(500);
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(2);
+/// How long before the deadline of a caller the last attempt is made.
+const LAST_ATTEMPT: Duration = Duration::from_millis(250);
+/// An attempt that has had no reply for so long at a deadline counts as failed.
+const NO_REPLY: Duration = Duration::from_millis(150);
 
 /// The queues of this process, by the address of their store and the channel of their lock.
 static QUEUES: LazyLock<Mutex<HashMap<(usize, Bytes), Queue>>> = LazyLock::new(Mutex::default);
@@ -49,6 +54,23 @@ struct Queue {
     wake: Arc<Notify>,
     /// Why the last attempt failed, if it did because the store was unavailable.
     failure: Option<Error>,
+    /// When the attempt in flight began.
+    asking: Option<Instant>,
+}
+
+impl Queue {
+    /// Why the store is unavailable, as far as is known.
+    fn failure(&self) -> Option<Error> {
+        let no_reply = || Error::new(Kind::Unavailable, "the server did not reply to the last attempt");
+        let is_silent = self.asking.is_some_and(|began| began.elapsed() >= NO_REPLY);
+        self.failure.clone().or_else(|| is_silent.then(no_reply))
+    }
+
+    /// When the last attempt is due for the next caller whose deadline comes.
+    fn last_attempt(&self, after: Instant) -> Option<Instant> {
+        let due = self.waiters.iter().filter_map(|waiter| waiter.deadline.checked_sub(LAST_ATTEMPT));
+        due.filter(|due| *due > after).min()
+    }
 }
 
 /// A lock that is waited for.
@@ -69,6 +91,7 @@ type Stay = Arc<oneshot::Sender<()>>;
 
 struct Waiter {
     wanted: Wanted,
+    deadline: Instant,
     done: oneshot::Sender<Result<Unclaimed>>,
     stay: Stay,
 }
@@ -101,6 +124,7 @@ impl Drop for Unclaimed {
 /// A caller that waits in a queue until it gets the lock or leaves.
 pub struct Waiting {
     key: Key,
+    deadline: Instant,
     is_done: oneshot::Receiver<Result<Unclaimed>>,
     has_left: oneshot::Receiver<()>,
     wake: Arc<Notify>,
@@ -115,35 +139,35 @@ pub fn is_waited_for(store: &Arc<Store>, locks: &Locks, resource: &str) -> bool 
 }
 
 impl Waiting {
-    /// Begins to wait for the lock, behind those of this process that wait already.
+    /// Begins to wait for the lock until `deadline`, behind those of this process that wait already.
     ///
     /// # Errors
     /// Those of the arguments, and of the runtime.
-    pub fn begin(store: &Arc<Store>, locks: &Arc<Locks>, wanted: Wanted) -> Result<Self> {
+    pub fn begin(store: &Arc<Store>, locks: &Arc<Locks>, wanted: Wanted, deadline: Instant) -> Result<Self> {
         let runtime = runtime::get()?;
         let key = (Arc::as_ptr(store).addr(), locks.free_channel(&wanted.resource)?);
         let ((done, is_done), (stay, has_left)) = (oneshot::channel(), oneshot::channel());
-        let waiter = Waiter { wanted, done, stay: Arc::new(stay) };
+        let waiter = Waiter { wanted, deadline, done, stay: Arc::new(stay) };
         let mut queues = QUEUES.lock();
         let queue = queues.entry(key.clone()).or_insert_with(|| {
             let wake = Arc::<Notify>::default();
             runtime.spawn(run(store.clone(), locks.clone(), key.clone(), wake.clone()));
-            Queue { waiters: VecDeque::new(), wake, failure: None }
+            Queue { waiters: VecDeque::new(), wake, failure: None, asking: None }
         });
         queue.waiters.push_back(waiter);
         let wake = queue.wake.clone();
         drop(queues);
         wake.notify_one();
-        Ok(Self { key, is_done, has_left, wake })
+        Ok(Self { key, deadline, is_done, has_left, wake })
     }
 
     /// Waits until the lock is acquired; `None` if another caller still has it at the deadline.
     ///
     /// # Errors
     /// Those of the store: at once if they would not pass by themselves, otherwise at the deadline, if the last attempt failed.
-    pub async fn granted(&mut self, deadline: Instant) -> Result<Option<Grant>> {
-        let Ok(result) = timeout_at(deadline, &mut self.is_done).await else {
-            let failure = QUEUES.lock().get(&self.key).and_then(|queue| queue.failure.clone());
+    pub async fn granted(&mut self) -> Result<Option<Grant>> {
+        let Ok(result) = timeout_at(self.deadline, &mut self.is_done).await else {
+            let failure = QUEUES.lock().get(&self.key).and_then(Queue::failure);
             return failure.map_or(Ok(None), Err);
         };
         let result = result.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "a waiting caller was never notified")));
@@ -199,14 +223,13 @@ async fn run(store: Arc<Store>, locks: Arc<Locks>, key: Key, wake: Arc<Notify>) 
         let mut notified = pin!(wake.notified());
         notified.as_mut().enable();
         let requested = Instant::now();
+        note_attempt(&key, requested);
         let result = match locks.attempt(&wanted.resource, &wanted.token, wanted.ttl) {
             Ok(call) => store.call(call, requested + ATTEMPT).await,
             Err(error) => Err(error),
         };
         let failure = result.as_ref().err().filter(|error| error.kind.is_unavailable()).cloned();
-        if let Some(queue) = QUEUES.lock().get_mut(&key) {
-            queue.failure = failure;
-        }
+        let last_attempt = note_result(&key, failure, requested);
         let recheck = match result {
             Ok(Attempt::Acquired(fence)) => {
                 entered = None;
@@ -229,11 +252,27 @@ async fn run(store: Arc<Store>, locks: Arc<Locks>, key: Key, wake: Arc<Notify>) 
                 continue;
             }
         };
+        let recheck = Instant::now() + recheck;
         tokio::select! {
             () = notified => {}
-            () = sleep_until(Instant::now() + recheck) => {}
+            () = sleep_until(last_attempt.map_or(recheck, |due| due.min(recheck))) => {}
         }
     }
+}
+
+fn note_attempt(key: &Key, began: Instant) {
+    if let Some(queue) = QUEUES.lock().get_mut(key) {
+        queue.asking = Some(began);
+    }
+}
+
+/// Returns when the last attempt for the next caller is due.
+fn note_result(key: &Key, failure: Option<Error>, began: Instant) -> Option<Instant> {
+    let mut queues = QUEUES.lock();
+    let queue = queues.get_mut(key)?;
+    queue.failure = failure;
+    queue.asking = None;
+    queue.last_attempt(began + (LAST_ATTEMPT - NO_REPLY))
 }
 
 async fn subscribe(store: &Arc<Store>, key: &Key, wake: &Arc<Notify>, begun: &Arc<AtomicBool>) -> ChannelSubscription {
