@@ -48,13 +48,13 @@ function shorter(one, other) {
 }
 
 // By its shape: runtimes and test environments have classes of their own.
-function assertSignal(signal) {
+function assertSignal(signal, name = 'signal') {
   try {
     if (typeof signal === 'object' && typeof signal?.aborted === 'boolean' && isListenable(signal)) return
   } catch (error) {
-    throw argumentError('signal could not be read', error)
+    throw argumentError(`${name} could not be read`, error)
   }
-  throw argumentError(`signal must be an AbortSignal, got ${describe(signal)}`)
+  throw argumentError(`${name} must be an AbortSignal, got ${describe(signal)}`)
 }
 
 function isListenable({ addEventListener, removeEventListener }) {
@@ -114,4 +114,13 @@ function whenAborted(signals, reject) {
   return stop
 }
 
-module.exports = { NO_LIMITS, limitsWithin, throwIfAborted, undoIfAborted, unlessAborted, whenAborted, withoutSignals }
+module.exports = {
+  NO_LIMITS,
+  assertSignal,
+  limitsWithin,
+  throwIfAborted,
+  undoIfAborted,
+  unlessAborted,
+  whenAborted,
+  withoutSignals,
+}

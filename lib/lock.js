@@ -1,7 +1,7 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
-const { limitsWithin, undoIfAborted, withoutSignals } = require('./call-limits.js')
+const { assertSignal, limitsWithin, undoIfAborted, withoutSignals } = require('./call-limits.js')
 const { now } = require('./clock.js')
 const { CinnabarError, argumentError, isUnavailable } = require('./error.js')
 const { featureOn } = require('./feature.js')
@@ -68,6 +68,7 @@ class DistributedLock extends Limitable {
 
   async withLock(resource, operation, ttlSeconds = 30, options) {
     assertFunction(operation, 'operation')
+    assertNoOptions(ttlSeconds, 'options are the fourth argument')
     const [locks, { maxHoldSeconds = MAX_HOLD_SECONDS, skipIfHeld = false, wait }] = readCall(
       this,
       options,
@@ -116,6 +117,7 @@ class DistributedLock extends Limitable {
 
   // A caller that aborts may already have acquired the lock, which is then released.
   async #acquire(resource, ttlSeconds, isStrict) {
+    assertNoOptions(ttlSeconds, 'acquire() takes options')
     const limits = limitsOf(this)
     if (limits.signals.length === 0) return this.#native.acquire(resource, ttlSeconds, isStrict)
     let holder
@@ -139,10 +141,16 @@ class DistributedLock extends Limitable {
 /** Reads the option `wait`: the limits of the call with its signal, and for how many ms to wait. */
 function readWait(limits, wait) {
   if (wait === undefined) return { limits, waitMs: 0 }
-  const { timeoutMs = WAIT_MS, signal } = ownOptions(wait, WAIT_OPTIONS)
+  const { timeoutMs = WAIT_MS, signal } = ownOptions(wait, WAIT_OPTIONS, 'wait.')
   assertMilliseconds(timeoutMs, 'wait.timeoutMs')
+  if (signal !== undefined) assertSignal(signal, 'wait.signal')
   const waitMs = Math.min(timeoutMs, limits.timeoutMs ?? Infinity)
   return { limits: signal === undefined ? limits : limitsWithin(limits, { signal }), waitMs }
+}
+
+function assertNoOptions(ttlSeconds, hint) {
+  if (typeof ttlSeconds !== 'object') return
+  throw argumentError(`ttlSeconds must be a number of seconds, got ${describe(ttlSeconds)}; ${hint}`)
 }
 
 /** Runs an operation under a lock, and releases that. */

@@ -162,6 +162,9 @@ function shorten(name) {
 
 function nearest(name, names) {
   if (name.length > 40) return undefined
+  // Without its unit, such as `ttl` for `ttlSeconds`.
+  const longer = name === '' ? [] : names.filter((candidate) => candidate.startsWith(name))
+  if (longer.length === 1) return longer[0]
   let best
   let least = Math.max(1, Math.floor(name.length / 2)) + 1
   for (const candidate of names) {

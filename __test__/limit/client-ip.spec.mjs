@@ -360,6 +360,9 @@ test('what the program got wrong is an error', () => {
   ]) {
     assert.throws(() => clientIp(request, options), { code: 'E_INVALID_ARGUMENT' }, JSON.stringify(options))
   }
+  assert.throws(() => clientIp(request, { trustedProxies: true }), {
+    message: 'trustedProxies must be a number of proxies (0 to 100) or an array of addresses, got a boolean',
+  })
   for (const wrong of [undefined, null, '203.0.113.9', 1, {}, { headers: 'x' }]) {
     assert.throws(() => clientIp(wrong), { code: 'E_INVALID_ARGUMENT' })
   }

@@ -77,7 +77,10 @@ function nameOf(header = 'x-forwarded-for') {
 /** A number of proxies, or texts, which are checked once. */
 function readProxies(proxies = 0) {
   if (typeof proxies === 'number') return assertWhole(proxies, 'trustedProxies', 0, MOST_PROXIES)
-  return textsIn(proxies, 'trustedProxies')
+  if (isArray(proxies)) return textsIn(proxies, 'trustedProxies')
+  throw argumentError(
+    `trustedProxies must be a number of proxies (0 to ${MOST_PROXIES}) or an array of addresses, got ${describe(proxies)}`,
+  )
 }
 
 function assertWhole(value, name, least, most) {
