@@ -203,14 +203,8 @@ export declare class Lock {
 
 /** A lock that may be acquired once, and is then renewed until it is released. */
 export declare class LockHandle {
-  /** Whether other callers of this process wait for the lock. */
-  isWaitedFor(): boolean
-  /** Waits for the lock for so many ms: resolves to whether it was acquired. `watch` or `end` must follow. */
-  wait(timeoutMs: unknown): RawValue
-  /** Ends a wait. */
-  stopWaiting(): void
-  /** Acquires the lock: resolves to whether that succeeded. `watch` must follow then, and otherwise `wait` or `end`. */
-  acquire(): RawValue
+  /** Acquires the lock: resolves to whether that succeeded. `watch` must follow then, and otherwise `wait`, `leave` if it is `in_turn`, or `end`. */
+  acquire(inTurn: boolean): RawValue
   /** Keeps the process alive and delays `disconnect()` until the lock is released or lost. Calls `lost` when it is lost. */
   watch(lost: unknown): void
   /** The token with which the lock is or was held. */
@@ -240,6 +234,17 @@ export declare class LockHandle {
   release(): RawValue
   /** The lock is not held any more: releases the reader and lets the drain end. */
   end(): void
+  /** Whether other callers of this process wait for the lock. */
+  isWaitedFor(): boolean
+  /**
+   * Waits for the lock for so many ms, with `fair` behind the callers of all processes: resolves to whether it was acquired. `watch` or
+   * `end` must follow.
+   */
+  wait(timeoutMs: unknown, fair: boolean): RawValue
+  /** Does not wait after an `acquire` in turn. */
+  leave(): void
+  /** Ends a wait. */
+  stopWaiting(): void
 }
 
 /** A queue of one service. */

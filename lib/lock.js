@@ -13,7 +13,7 @@ const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 
 const OPTIONS = Object.keys(names.locks)
 const ACQUIRE_OPTIONS = ['ttlSeconds', 'maxHoldSeconds', 'wait']
-const WAIT_OPTIONS = ['timeoutMs', 'signal']
+const WAIT_OPTIONS = ['timeoutMs', 'signal', 'fair']
 const RUN_OPTIONS = ['maxHoldSeconds', 'skipIfHeld', 'wait']
 const MAX_HOLD_SECONDS = 3600
 const WAIT_MS = 30_000
@@ -83,15 +83,18 @@ class DistributedLock extends Limitable {
 
   /** Acquires a lock that is renewed; `null` if another caller holds it, for as long as it is waited for. */
   async #hold(resource, ttlSeconds, maxHoldSeconds, wait) {
-    const { limits, waitMs } = readWait(limitsOf(this), wait)
+    const { limits, waitMs, fair } = readWait(limitsOf(this), wait)
     const native = limits.signals.length === 0 ? this.#native : this.#native.within(withoutSignals(limits))
     // Awaited, since the native side may be one that rejects.
     const handle = await native.handle(resource, ttlSeconds, maxHoldSeconds)
     let isWanted = true
     const acquire = async () => {
-      // Behind those that wait already.
-      const isFirst = waitMs === 0 || !handle.isWaitedFor()
-      return (isFirst && (await handle.acquire())) || (waitMs > 0 && isWanted && (await handle.wait(waitMs)))
+      // Behind those that wait already: of this process, and with `fair` of all.
+      const isFirst = waitMs === 0 || fair || !handle.isWaitedFor()
+      if (isFirst && (await handle.acquire(fair))) return true
+      if (waitMs > 0 && isWanted) return handle.wait(waitMs, fair)
+      if (fair) handle.leave()
+      return false
     }
     const take = async () => {
       let isAcquired = false
@@ -138,14 +141,15 @@ class DistributedLock extends Limitable {
   }
 }
 
-/** Reads the option `wait`: the limits of the call with its signal, and for how many ms to wait. */
+/** Reads the option `wait`: the limits of the call with its signal, for how many ms to wait, and whether in turn. */
 function readWait(limits, wait) {
-  if (wait === undefined) return { limits, waitMs: 0 }
-  const { timeoutMs = WAIT_MS, signal } = ownOptions(wait, WAIT_OPTIONS, 'wait.')
+  if (wait === undefined) return { limits, waitMs: 0, fair: false }
+  const { timeoutMs = WAIT_MS, signal, fair = false } = ownOptions(wait, WAIT_OPTIONS, 'wait.')
   assertMilliseconds(timeoutMs, 'wait.timeoutMs')
   if (signal !== undefined) assertSignal(signal, 'wait.signal')
+  if (typeof fair !== 'boolean') throw argumentError(`wait.fair must be true or false, got ${describe(fair)}`)
   const waitMs = Math.min(timeoutMs, limits.timeoutMs ?? Infinity)
-  return { limits: signal === undefined ? limits : limitsWithin(limits, { signal }), waitMs }
+  return { limits: signal === undefined ? limits : limitsWithin(limits, { signal }), waitMs, fair }
 }
 
 function assertNoOptions(ttlSeconds, hint) {

@@ -95,8 +95,8 @@ for (const engine of engines) {
     test(
       'is renewed while the event loop is blocked for three lives',
       withService(async (locks, client) => {
-        const lock = await locks.acquire('r', { ttlSeconds: 1 })
-        block(3000)
+        const lock = await locks.acquire('r', { ttlSeconds: 2 })
+        block(6000)
         assert.equal(lock.held, true)
         assert.equal(lock.signal.aborted, false)
         assert.equal(await locks.acquireLock('r'), null)

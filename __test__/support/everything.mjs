@@ -205,6 +205,11 @@ async function locks({ locks }) {
   await refuses(locks.acquire('it', { wait: { timeoutMs: 100 } }), 'E_LOCK_HELD')
   assert.equal(await lock.release(), 'released')
   assert.equal(await (await waiting).release(), 'released')
+  const first = await locks.acquire('it', { wait: { fair: true } })
+  const second = locks.acquire('it', { wait: { fair: true } })
+  await refuses(locks.acquire('it', { wait: { fair: true, timeoutMs: 100 } }), 'E_LOCK_HELD')
+  assert.equal(await first.release(), 'released')
+  assert.equal(await (await second).release(), 'released')
 }
 
 async function rooms({ rooms }) {

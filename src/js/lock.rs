@@ -2,6 +2,7 @@
 
 mod delay;
 mod handle;
+mod wait;
 
 use std::{cell::RefCell, sync::Arc};
 

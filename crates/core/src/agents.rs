@@ -8,7 +8,7 @@ pub mod doubtful_release;
 mod eviction;
 mod inbox_consumer;
 pub mod lock_keeper;
-pub mod lock_waiters;
+pub mod lock_wait;
 pub mod presence;
 pub mod publish_denials;
 pub mod room_listener;

@@ -239,6 +239,11 @@ pub fn lock_waiting(prefix: &Prefix, lock: &[u8]) -> Bytes {
     companion_of(prefix, lock, "waiting")
 }
 
+/// Returns the key of the queue of those callers that wait for their turn.
+pub fn lock_queue(prefix: &Prefix, lock: &[u8]) -> Bytes {
+    companion_of(prefix, lock, "queue")
+}
+
 /// Returns the channel on which releases of the lock with this key are published, in this database.
 pub fn lock_free(prefix: &Prefix, lock: &[u8], database: u8) -> Bytes {
     companion_of(prefix, lock, &format!("{}free", in_database(database)))

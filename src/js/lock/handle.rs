@@ -11,18 +11,14 @@ use cinnabar_core::{
     agents::{
         doubtful_release,
         lock_keeper::{Extension, Grant, LockKeeper, RenewedLock},
-        lock_waiters::{self, Waiting, Wanted},
+        lock_wait::{self, Wanted},
     },
-    features::lock::{self, Locks},
+    features::lock::{self, Attempt, Locks},
     inbox::Bounds,
     output::Output,
     store::Store,
 };
-use cinnabar_port::{
-    Call, Step,
-    error::{Error, Kind, Result},
-    runtime,
-};
+use cinnabar_port::{Call, Step, error::Result, runtime};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 use tokio::{sync::oneshot, time::Instant};
@@ -41,18 +37,18 @@ use crate::js::{
 /// A lock that may be acquired once, and is then renewed until it is released.
 #[napi]
 pub struct LockHandle {
-    core: ServiceCore,
-    locks: Arc<Locks>,
-    wanted: Wanted,
-    kept: Arc<OnceLock<Arc<RenewedLock>>>,
+    pub(super) core: ServiceCore,
+    pub(super) locks: Arc<Locks>,
+    pub(super) wanted: Wanted,
+    pub(super) kept: Arc<OnceLock<Arc<RenewedLock>>>,
     /// The reader that is called when the lock is lost.
     reader: Cell<Option<u64>>,
-    delay: Delay,
+    pub(super) delay: Delay,
     /// The extensions in flight that were made by the token, by their numbers.
     extensions: RefCell<HashMap<u32, Extension>>,
     last_extension: Cell<u32>,
     /// Dropping it ends a wait.
-    waiting: RefCell<Option<oneshot::Sender<()>>>,
+    pub(super) waiting: RefCell<Option<oneshot::Sender<()>>>,
 }
 
 /// Ends the renewal with the reader, and so with its environment.
@@ -94,19 +90,25 @@ impl LockHandle {
         })
     }
 
-    /// The call that acquires the lock, and has it renewed then.
-    fn acquisition(&self, open_store: &Arc<OpenStore>) -> Result<Call<bool>> {
+    /// The call that acquires the lock, and has it renewed then. If it is `in_turn` and the lock is not free, the caller is in its queue then.
+    fn acquisition(&self, open_store: &Arc<OpenStore>, in_turn: bool) -> Result<Call<bool>> {
         let (store, locks, kept) = (open_store.store().clone(), self.locks.clone(), Arc::downgrade(&self.kept));
+        let wanted = self.wanted.clone();
         let Wanted { resource, token, ttl: life, max_hold } = self.wanted.clone();
         let requested = Instant::now();
-        let call = self.locks.acquire_fenced(&resource, &token, life)?;
+        let call = if in_turn {
+            self.locks.attempt_in_turn(&resource, &token, life)?.map(Attempt::fence)
+        } else {
+            self.locks.acquire_fenced(&resource, &token, life)?
+        };
         let (doubtful_store, doubtful_locks) = (Arc::downgrade(&store), locks.clone());
-        let (doubtful_resource, doubtful_token) = (resource.clone(), token.clone());
         let call = lock::reporting_doubt(call, move || {
             let Some(store) = doubtful_store.upgrade() else { return };
-            doubtful_release::retry_until_released(&store, life, move || {
-                doubtful_locks.release(&doubtful_resource, &doubtful_token)
-            });
+            if in_turn {
+                return lock_wait::leave(store, doubtful_locks, wanted, true);
+            }
+            let Wanted { resource, token, ttl, .. } = wanted;
+            doubtful_release::retry_until_released(&store, ttl, move || doubtful_locks.release(&resource, &token));
         });
         Ok(call.then(move |fence| {
             let Some(fence) = fence else { return Ok(Step::Done(false)) };
@@ -117,7 +119,7 @@ impl LockHandle {
 }
 
 /// Has an acquired lock renewed, unless its handle has been dropped: then it expires. Returns whether it is renewed.
-fn keep(
+pub(super) fn keep(
     store: &Arc<Store>,
     locks: &Arc<Locks>,
     handle: &Weak<OnceLock<Arc<RenewedLock>>>,
@@ -136,70 +138,14 @@ fn keep(
 
 #[napi]
 impl LockHandle {
-    /// Whether other callers of this process wait for the lock.
+    /// Acquires the lock: resolves to whether that succeeded. `watch` must follow then, and otherwise `wait`, `leave` if it is `in_turn`, or `end`.
     #[napi]
-    pub fn is_waited_for(&self) -> bool {
-        self.core.store().is_some_and(|store| lock_waiters::is_waited_for(&store, &self.locks, &self.wanted.resource))
-    }
-
-    /// Waits for the lock for so many ms: resolves to whether it was acquired. `watch` or `end` must follow.
-    #[napi]
-    pub fn wait(&self, env: Env, timeout_ms: Unknown) -> RawValue {
-        let js = Js(env.raw());
-        let environment = self.core.environment();
-        let prepare = || {
-            let patience = js.milliseconds(timeout_ms.raw(), "wait.timeoutMs")?;
-            Ok((patience, self.core.open_store(js)?, runtime::get()?))
-        };
-        let (patience, open_store, runtime) = match prepare() {
-            Ok(prepared) => prepared,
-            Err(error) => return RawValue(environment.rejected(js, &error)),
-        };
-        let (promise, ticket) = environment.promise(js, Operation { name: "ACQUIRE LOCK", empty: None });
-        let Some(ticket) = ticket else { return RawValue(promise) };
-        let (waiting, ended) = oneshot::channel();
-        *self.waiting.borrow_mut() = Some(waiting);
-        let (locks, wanted, kept) = (self.locks.clone(), self.wanted.clone(), Arc::downgrade(&self.kept));
-        self.delay.begin(&self.core);
-        let (in_flight, completions) = (OpenStore::begin(open_store), environment.completions.clone());
-        let deadline = Instant::now() + patience;
-        runtime.spawn(async move {
-            let settle = |result: Result<bool>| {
-                completions.push(Completion::Calls(vec![(result.map(Output::Bool), ticket)]));
-            };
-            let store = in_flight.store();
-            let mut waiting = match Waiting::begin(store, &locks, wanted, deadline) {
-                Ok(waiting) => waiting,
-                Err(error) => return settle(Err(error)),
-            };
-            let granted = tokio::select! {
-                granted = waiting.granted() => granted,
-                () = in_flight.closing() => Err(closed()),
-                _ = ended => Err(Error::new(Kind::Aborted, "its caller no longer waits")),
-            };
-            settle(granted.and_then(|grant| grant.map_or(Ok(false), |grant| keep(store, &locks, &kept, grant))));
-            tokio::select! {
-                () = waiting.leave() => {}
-                () = in_flight.abandoned() => {}
-            }
-        });
-        RawValue(promise)
-    }
-
-    /// Ends a wait.
-    #[napi]
-    pub fn stop_waiting(&self) {
-        drop(self.waiting.take());
-    }
-
-    /// Acquires the lock: resolves to whether that succeeded. `watch` must follow then, and otherwise `wait` or `end`.
-    #[napi]
-    pub fn acquire(&self, env: Env) -> RawValue {
+    pub fn acquire(&self, env: Env, in_turn: bool) -> RawValue {
         let operation = Operation { name: "ACQUIRE LOCK", empty: None };
         self.core.submit(env, operation, |js| {
             let open_store = self.core.open_store(js)?;
             self.delay.begin(&self.core);
-            self.acquisition(&open_store)
+            self.acquisition(&open_store, in_turn)
         })
     }
 

@@ -12,10 +12,12 @@ use cinnabar_port::{
 use super::ttl;
 use crate::keys::{self, Prefix};
 
-script!(RELEASE = "lock/release.lua", keys: 2, args: 2);
+script!(RELEASE = "lock/release.lua", keys: 3, args: 2, with: ["lock/queue.lua"]);
+script!(LEAVE = "lock/leave.lua", keys: 3, args: 2, with: ["lock/queue.lua"]);
 script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
 script!(ACQUIRE = "lock/acquire.lua", keys: 2, args: 3, with: ["clock.lua", "lock/take.lua"]);
 script!(WAIT = "lock/wait.lua", keys: 3, args: 4, with: ["clock.lua", "lock/take.lua"]);
+script!(WAIT_IN_TURN = "lock/wait_in_turn.lua", keys: 4, args: 4, with: ["clock.lua", "lock/take.lua", "lock/queue.lua"]);
 script!(INFO = "lock/info.lua", keys: 3, args: 0, with: ["clock.lua"]);
 
 /// How long the fencing token of a resource is remembered. After that, the store's clock alone makes the next one higher.
@@ -24,13 +26,26 @@ const FENCE_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// For how long a waiting caller is woken by a release, unless it asks again.
 pub const WAIT_LEASE: Duration = Duration::from_secs(30);
 
+/// The same for one that waits for its turn, and that others wait for meanwhile.
+pub const TURN_LEASE: Duration = Duration::from_secs(10);
+
 /// The outcome of an attempt of a caller that waits for a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
     /// The lock was acquired, with this fencing token.
     Acquired(u64),
-    /// Another caller holds it, and it expires after this time unless it is renewed.
+    /// Another caller holds it, or is to have it next; that expires after this time unless it is renewed.
     Held(Duration),
+}
+
+impl Attempt {
+    /// Returns the fencing token, if the lock was acquired.
+    pub fn fence(self) -> Option<u64> {
+        match self {
+            Self::Acquired(fence) => Some(fence),
+            Self::Held(_) => None,
+        }
+    }
 }
 
 /// What the store knows of a lock.
@@ -42,7 +57,7 @@ pub struct Info {
     pub left_ms: Option<u64>,
     /// The last fencing token, or 0 without one.
     pub fence: u64,
-    /// How many processes wait for it.
+    /// How many processes wait for it, and callers that wait for their turn.
     pub waiting: u64,
 }
 
@@ -131,12 +146,24 @@ impl Locks {
             ttl::millis(FENCE_TTL),
             ttl::millis(WAIT_LEASE),
         ];
-        Ok(Call::new(Request::script(&WAIT, args).merging(Merge::Script).idempotent(), |reply| {
-            Ok(match reply.int()? {
-                left @ ..=0 => Attempt::Held(Duration::from_millis(left.unsigned_abs())),
-                fence => Attempt::Acquired(fence.unsigned_abs()),
-            })
-        }))
+        Ok(Call::new(Request::script(&WAIT, args).merging(Merge::Script).idempotent(), attempt))
+    }
+
+    /// Acquires it as `acquire_fenced` does if it is the caller's turn, or enters the caller behind those that wait for their turn already. A
+    /// message on `free_channel` has the token whose turn it is.
+    pub fn attempt_in_turn(&self, resource: &str, token: &str, ttl: Duration) -> Result<Call<Attempt>> {
+        let key = keys::lock(&self.prefix, resource)?;
+        let args = [
+            key.clone(),
+            keys::lock_fence(&self.prefix, &key),
+            keys::lock_waiting(&self.prefix, &key),
+            keys::lock_queue(&self.prefix, &key),
+            Bytes::copy_from_slice(token.as_bytes()),
+            ttl::millis(ttl),
+            ttl::millis(FENCE_TTL),
+            ttl::millis(TURN_LEASE),
+        ];
+        Ok(Call::new(Request::script(&WAIT_IN_TURN, args).merging(Merge::Script).idempotent(), attempt))
     }
 
     /// Describes the lock.
@@ -155,9 +182,8 @@ impl Locks {
 
     /// Removes a caller from those that wait for the lock.
     pub fn stop_waiting(&self, resource: &str, token: &str) -> Result<Call<()>> {
-        let key = keys::lock_waiting(&self.prefix, &keys::lock(&self.prefix, resource)?);
-        let request = Request::keyed("ZREM", [key, Bytes::copy_from_slice(token.as_bytes())]);
-        Ok(Call::new(request.idempotent(), |_| Ok(())))
+        let request = Request::script(&LEAVE, self.keys_and_channel(resource, token)?);
+        Ok(Call::new(request.merging(Merge::Script).idempotent(), |_| Ok(())))
     }
 
     /// Returns the channel on which a release of this lock is published while callers wait for it.
@@ -167,14 +193,19 @@ impl Locks {
 
     /// Releases the lock. Returns false if it is no longer held with this token.
     pub fn release(&self, resource: &str, token: &str) -> Result<Call<bool>> {
+        let request = Request::script(&RELEASE, self.keys_and_channel(resource, token)?);
+        Ok(Call::new(request.merging(Merge::Script), Reply::flag))
+    }
+
+    fn keys_and_channel(&self, resource: &str, token: &str) -> Result<[Bytes; 5]> {
         let key = keys::lock(&self.prefix, resource)?;
-        let args = [
+        Ok([
             key.clone(),
             keys::lock_waiting(&self.prefix, &key),
+            keys::lock_queue(&self.prefix, &key),
             Bytes::copy_from_slice(token.as_bytes()),
             keys::lock_free(&self.prefix, &key, self.database),
-        ];
-        Ok(Call::new(Request::script(&RELEASE, args).merging(Merge::Script), Reply::flag))
+        ])
     }
 
     /// Extends the lock to so many seconds from now. Returns false if it is no longer held with this token.
@@ -183,6 +214,13 @@ impl Locks {
         let args = [keys::lock(&self.prefix, resource)?, Bytes::copy_from_slice(token.as_bytes()), ttl];
         Ok(Call::new(Request::script(&EXTEND, args).merging(Merge::Script).idempotent(), Reply::flag))
     }
+}
+
+fn attempt(reply: Reply) -> Result<Attempt> {
+    Ok(match reply.int()? {
+        left @ ..=0 => Attempt::Held(Duration::from_millis(left.unsigned_abs())),
+        fence => Attempt::Acquired(fence.unsigned_abs()),
+    })
 }
 
 /// The same call, which calls `doubt` if its outcome is unknown.

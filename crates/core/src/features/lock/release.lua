@@ -1,6 +1,7 @@
 -- Releases a lock if the caller still holds it, and wakes those who wait for it.
 -- KEYS[1] the lock
--- KEYS[2] the waiting callers
+-- KEYS[2] the waiting callers, by when their entries expire
+-- KEYS[3] the queue of those that wait for their turn
 -- ARGV[1] the caller's token
 -- ARGV[2] the channel on which waiting callers are woken
 -- Returns 1, or 0 if the caller does not hold it.
@@ -8,8 +9,5 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end
 local released = redis.call('DEL', KEYS[1])
--- A user may lack these permissions: who waits then asks again.
-if redis.pcall('EXISTS', KEYS[2]) == 1 then
-  redis.pcall('PUBLISH', ARGV[2], '')
-end
+wake(KEYS[2], KEYS[3], ARGV[2])
 return released

@@ -1,6 +1,6 @@
-//! Waits for locks that other callers hold.
+//! The callers of this process that wait for locks.
 //!
-//! The callers of this process that wait for one lock form a queue, of which only the first asks the store: when a message says that the lock
+//! Those that wait for one lock form a queue, of which only the first asks the store: when a message says that the lock
 //! was released, when its ttl has ended, every few seconds, in case the message was lost, and shortly before a caller's deadline, which then
 //! learns whether the store is still there. It subscribes before it first asks, so that no release is missed in between. The first of
 //! another process may be faster.
@@ -19,7 +19,7 @@ use bytes::Bytes;
 use cinnabar_port::{
     MessageListener, Topic,
     error::{Error, Kind, Result},
-    random, runtime,
+    runtime,
 };
 use parking_lot::Mutex;
 use tokio::{
@@ -27,25 +27,17 @@ use tokio::{
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use super::{doubtful_release, lock_keeper::Grant, subscription::ChannelSubscription};
+use super::{
+    super::{doubtful_release, lock_keeper::Grant, subscription::ChannelSubscription},
+    ATTEMPT, LAST_ATTEMPT, NO_REPLY, RECHECK, RECHECK_SOON, Wanted, no_reply, remove, with_jitter,
+};
 use crate::{
     features::lock::{Attempt, Locks},
     store::Store,
 };
 
-/// How often the first caller asks although nothing was published, with jitter.
-const RECHECK: Duration = Duration::from_secs(5);
-/// The same without a subscription, after a failure, and for a lock whose ttl should have ended.
-const RECHECK_SOON: Duration = Duration::from_millis(100);
 /// How long the first caller waits for the subscription, which a server may not allow.
 const SUBSCRIBING: Duration = Duration::from_millis(500);
-/// How long one attempt may take.
-const ATTEMPT: Duration = Duration::from_secs(2);
-/// How long before the deadline of a caller the last attempt is made.
-const LAST_ATTEMPT: Duration = Duration::from_millis(250);
-/// An attempt that has had no reply for so long at a deadline counts as failed.
-const NO_REPLY: Duration = Duration::from_millis(150);
-
 /// The queues of this process, by the address of their store and the channel of their lock.
 static QUEUES: LazyLock<Mutex<HashMap<(usize, Bytes), Queue>>> = LazyLock::new(Mutex::default);
 
@@ -61,7 +53,6 @@ struct Queue {
 impl Queue {
     /// Why the store is unavailable, as far as is known.
     fn failure(&self) -> Option<Error> {
-        let no_reply = || Error::new(Kind::Unavailable, "the server did not reply to the last attempt");
         let is_silent = self.asking.is_some_and(|began| began.elapsed() >= NO_REPLY);
         self.failure.clone().or_else(|| is_silent.then(no_reply))
     }
@@ -71,19 +62,6 @@ impl Queue {
         let due = self.waiters.iter().filter_map(|waiter| waiter.deadline.checked_sub(LAST_ATTEMPT));
         due.filter(|due| *due > after).min()
     }
-}
-
-/// A lock that is waited for.
-#[derive(Clone)]
-pub struct Wanted {
-    /// What it locks.
-    pub resource: String,
-    /// The token that is to hold it.
-    pub token: String,
-    /// For how long it is to be acquired.
-    pub ttl: Duration,
-    /// How long it is to be renewed.
-    pub max_hold: Duration,
 }
 
 /// Dropped by all who have it once nothing of a caller that waited is left in the store.
@@ -212,7 +190,8 @@ async fn run(store: Arc<Store>, locks: Arc<Locks>, key: Key, wake: Arc<Notify>) 
         let first = first(&key);
         let has_gone = |entered: &mut Entered| first.as_ref().is_none_or(|(it, _)| it.token != entered.wanted.token);
         if let Some(gone) = entered.take_if(has_gone) {
-            leave(&store, &locks, gone).await;
+            let Entered { wanted, in_doubt, _stay } = gone;
+            remove(&store, &locks, wanted, in_doubt).await;
         }
         let Some((wanted, stay)) = first else {
             if end(&key) {
@@ -289,25 +268,6 @@ async fn subscribe(store: &Arc<Store>, key: &Key, wake: &Arc<Notify>, begun: &Ar
     subscription
 }
 
-/// Removes a caller that has gone from the store, and the lock that it may have acquired.
-async fn leave(store: &Arc<Store>, locks: &Arc<Locks>, gone: Entered) {
-    let Entered { wanted: Wanted { resource, token, ttl, .. }, in_doubt, _stay } = gone;
-    let until = Instant::now() + ATTEMPT;
-    if in_doubt {
-        let is_released = match locks.release(&resource, &token) {
-            Ok(call) => matches!(store.call(call, until).await, Ok(true)),
-            Err(_) => false,
-        };
-        if !is_released {
-            let (locks, resource, token) = (locks.clone(), resource.clone(), token.clone());
-            doubtful_release::retry_until_released(store, ttl, move || locks.release(&resource, &token));
-        }
-    }
-    if let Ok(call) = locks.stop_waiting(&resource, &token) {
-        let _ = store.call(call, until).await;
-    }
-}
-
 /// Removes callers that have gone. Returns what the first of the others wants.
 fn first(key: &Key) -> Option<(Wanted, Stay)> {
     let mut queues = QUEUES.lock();
@@ -329,9 +289,8 @@ fn end(key: &Key) -> bool {
 /// Gives its first caller the lock, or an error.
 async fn settle(store: &Arc<Store>, locks: &Arc<Locks>, key: &Key, wanted: Wanted, outcome: Result<(u64, Instant)>) {
     let waiter = QUEUES.lock().get_mut(key).and_then(|queue| queue.waiters.pop_front());
-    let Wanted { resource, token, ttl, max_hold } = wanted;
     let outcome = outcome.map(|(fence, requested)| {
-        let grant = Some(Grant { resource, token, fence, requested, life: ttl, max_hold });
+        let grant = Some(wanted.granted(fence, requested));
         Unclaimed { grant, store: store.clone(), locks: locks.clone() }
     });
     let Some(Waiter { done, stay, .. }) = waiter else { return };
@@ -339,8 +298,4 @@ async fn settle(store: &Arc<Store>, locks: &Arc<Locks>, key: &Key, wanted: Wante
         unclaimed.release().await;
     }
     drop(stay);
-}
-
-fn with_jitter(pause: Duration) -> Duration {
-    pause.mul_f64(0.75 + random::fraction() / 2.0)
 }
