@@ -7,6 +7,7 @@ const { argumentError } = require('./error.js')
 // A prototype chain that is longer is a proxy's.
 const LONGEST_CHAIN = 100
 const LONGEST_MS = 2 ** 31
+const UNIT = /^[A-Z][a-z]+$/
 
 /**
  * The options of these names, each read once: a getter may throw or return something else the next time. They may be inherited, as
@@ -162,9 +163,9 @@ function shorten(name) {
 
 function nearest(name, names) {
   if (name.length > 40) return undefined
-  // Without its unit, such as `ttl` for `ttlSeconds`.
-  const longer = name === '' ? [] : names.filter((candidate) => candidate.startsWith(name))
-  if (longer.length === 1) return longer[0]
+  // Such as `ttlSeconds` for `ttl`.
+  const withUnit = name !== '' && names.find((known) => known.startsWith(name) && UNIT.test(known.slice(name.length)))
+  if (withUnit) return withUnit
   let best
   let least = Math.max(1, Math.floor(name.length / 2)) + 1
   for (const candidate of names) {
