@@ -19,7 +19,7 @@ export interface LockWait {
   /**
    * Waits in turn: those that do get the lock in the order in which the server received their calls, from whatever process; within a process,
    * that of the calls. One that does not wait in turn may come first. If a process dies while it waits, those behind it may have to wait for up to
-   * 10 s longer. A call that finds the lock free costs a little more than without it. Default `false`.
+   * 5 s longer. A call that finds the lock free costs a little more than without it. Default `false`.
    */
   fair?: boolean
 }

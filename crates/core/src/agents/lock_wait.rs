@@ -17,9 +17,7 @@ use crate::{features::lock::Locks, store::Store};
 
 pub use queue::is_waited_for;
 
-/// How often a caller asks although nothing was published, with jitter.
-const RECHECK: Duration = Duration::from_secs(5);
-/// The same without a subscription, after a failure, and for a lock whose ttl should have ended.
+/// How often a caller asks without a subscription, after a failure, and for a lock whose ttl should have ended, with jitter.
 const RECHECK_SOON: Duration = Duration::from_millis(100);
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(2);

@@ -27,7 +27,7 @@ const FENCE_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub const WAIT_LEASE: Duration = Duration::from_secs(30);
 
 /// The same for one that waits for its turn, and that others wait for meanwhile.
-pub const TURN_LEASE: Duration = Duration::from_secs(10);
+pub const TURN_LEASE: Duration = Duration::from_secs(5);
 
 /// The outcome of an attempt of a caller that waits for a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,13 +29,15 @@ use tokio::{
 
 use super::{
     super::{doubtful_release, lock_keeper::Grant, subscription::ChannelSubscription},
-    ATTEMPT, LAST_ATTEMPT, NO_REPLY, RECHECK, RECHECK_SOON, Wanted, no_reply, remove, with_jitter,
+    ATTEMPT, LAST_ATTEMPT, NO_REPLY, RECHECK_SOON, Wanted, no_reply, remove, with_jitter,
 };
 use crate::{
     features::lock::{Attempt, Locks},
     store::Store,
 };
 
+/// How often the first caller asks although nothing was published, with jitter.
+const RECHECK: Duration = Duration::from_secs(5);
 /// How long the first caller waits for the subscription, which a server may not allow.
 const SUBSCRIBING: Duration = Duration::from_millis(500);
 /// The queues of this process, by the address of their store and the channel of their lock.

@@ -1,7 +1,7 @@
 //! Waits for locks in the order in which callers asked for them, those of other processes too.
 //!
 //! The store has a queue for each lock, in which a caller is entered by its first attempt. It asks again when a message names its token as the
-//! next one, when what is before it expires, and every few seconds, which also renews its entry.
+//! next one, when what is before it expires, and every two seconds, which also renews its entry.
 
 use std::{
     collections::HashMap,
@@ -27,12 +27,15 @@ use tokio::{
 
 use super::{
     super::{lock_keeper::Grant, subscription::ChannelSubscription},
-    ATTEMPT, LAST_ATTEMPT, NO_REPLY, RECHECK, RECHECK_SOON, Wanted, no_reply, remove, with_jitter,
+    ATTEMPT, LAST_ATTEMPT, NO_REPLY, RECHECK_SOON, Wanted, no_reply, remove, with_jitter,
 };
 use crate::{
     features::lock::{Attempt, Locks},
     store::{Registry, Store},
 };
+
+/// How often a caller asks although nothing was published, with jitter: so that its entry does not expire.
+const RECHECK: Duration = Duration::from_secs(2);
 
 /// By the address of their store and the channel of their lock.
 static LISTENERS: Registry<(usize, Bytes), TurnListener> = Registry::new();
