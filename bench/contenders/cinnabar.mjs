@@ -30,6 +30,14 @@ export async function open({ url }) {
       const token = await locks.acquireLock(resource, ttlSeconds)
       return token !== null && locks.releaseLock(resource, token)
     },
+    renewedLock: async (resource, ttlSeconds) => {
+      const lock = await locks.acquire(resource, { ttlSeconds })
+      return (await lock.release()) === 'released'
+    },
+    waitForLock: async (resource, ttlSeconds) => {
+      const lock = await locks.acquire(resource, { ttlSeconds, wait: {} })
+      return () => lock.release()
+    },
     publish: (channel, value) => service.publish(channel, value),
     subscribe: (channel, handler) => service.subscribe(channel, handler),
     ...(JobQueue ? jobsOf(new JobQueue('bench', { service })) : {}),

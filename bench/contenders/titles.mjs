@@ -8,6 +8,7 @@ export const titles = {
   glide: 'valkey-glide',
   'rate-limiter-flexible': 'rate-limiter-flexible',
   'rate-limiter-flexible-auto': 'rate-limiter-flexible auto-pipe',
+  'upstash-ratelimit': '@upstash/ratelimit on ioredis',
   'redis-semaphore': 'redis-semaphore',
   'redis-semaphore-auto': 'redis-semaphore auto-pipe',
   redlock: 'redlock',

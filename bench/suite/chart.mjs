@@ -19,6 +19,7 @@ const COLOURS = {
   'rate-limiter-flexible-auto': 'c3',
   'redis-semaphore': 'c2',
   'redis-semaphore-auto': 'c3',
+  'upstash-ratelimit': 'c4',
   redlock: 'c4',
   bullmq: 'c2',
 }

@@ -1,11 +1,12 @@
 /** The process of one contender: opens its client, prepares one workload, and runs it on request. */
 import { workloads } from '../workloads/all.mjs'
 import { measureBatch } from './batch.mjs'
+import { measureHandover } from './handover.mjs'
 import { measure } from './measure.mjs'
 import { measurePush } from './push.mjs'
 
-/** How a workload is measured, by its `shape`: calls in flight for a time, a batch of jobs, messages pushed. */
-const shapes = { calls: measure, batch: measureBatch, push: measurePush }
+/** How a workload is measured, by its `shape`: calls in flight for a time, a batch of jobs, messages pushed, a lock handed over. */
+const shapes = { calls: measure, batch: measureBatch, push: measurePush, handover: measureHandover }
 
 let self
 let client

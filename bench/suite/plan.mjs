@@ -12,6 +12,7 @@ const FULL_MS = {
   limit: 700,
   session: 700,
   lock: 500,
+  'lock-handover': 2000,
   add: 700,
   latency: 1000,
   messages: 700,

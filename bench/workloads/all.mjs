@@ -1,12 +1,12 @@
 /** Every workload by its name. */
 import { get, set } from './cache.mjs'
 import { limit, limitGcra, limitMixed, limitShares } from './limit.mjs'
-import { lock } from './lock.mjs'
+import { lock, lockHandover, lockRenewed } from './lock.mjs'
 import { latency, latencyAlone, rate, rateAlone } from './messages.mjs'
 import { add, addMany, work } from './queue.mjs'
 import { session } from './session.mjs'
 
-const values = [get, set, limit, limitGcra, limitShares, limitMixed, session, lock]
+const values = [get, set, limit, limitGcra, limitShares, limitMixed, session, lock, lockRenewed, lockHandover]
 const queues = [addMany, add, work]
 const messages = [latency, rate, latencyAlone, rateAlone]
 

@@ -3,7 +3,7 @@ const WINDOW_SECONDS = 3600
 const HIGH = 1_000_000_000
 const LOW = 5
 const ids = Array.from({ length: 1000 }, (_, n) => `user:${n}`)
-const contenders = ['cinnabar', 'rate-limiter-flexible', 'rate-limiter-flexible-auto']
+const contenders = ['cinnabar', 'rate-limiter-flexible', 'rate-limiter-flexible-auto', 'upstash-ratelimit']
 
 export const limit = {
   name: 'limit',
@@ -16,10 +16,10 @@ export const limit = {
   },
 }
 
-/** A check by a method that only this package has; of peers, a fixed window. */
+/** A check by a method that not all have; of those that lack it, a fixed window. */
 const byMethod = (name, title, method) => ({
   name,
-  title: `${title}, all allowed (peers: a fixed window by the server, the only algorithm that they have)`,
+  title: `${title}, all allowed (those that have no such thing: a fixed window by the server)`,
   baseline: 'rate-limiter-flexible',
   contenders,
   async prepare(client) {
