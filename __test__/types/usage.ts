@@ -573,7 +573,11 @@ export async function locks(): Promise<void> {
     const token: string | null = await locks.acquireLock('resource', 30)
     if (token === null) return
     const flags: boolean[] = [await locks.extendLock('resource', token, 60), await locks.releaseLock('resource', token)]
-    const lock: Lock = await locks.acquire('resource', { ttlSeconds: 10, maxHoldSeconds: 60, wait: { timeoutMs: 10, fair: true } })
+    const lock: Lock = await locks.acquire('resource', {
+      ttlSeconds: 10,
+      maxHoldSeconds: 60,
+      wait: { timeoutMs: 10, fair: true },
+    })
     const fence: number = lock.fence
     const isHeld: boolean = lock.held && !lock.signal.aborted && (await lock.extend(5))
     const released: ReleaseOutcome = await lock.release()
