@@ -6,6 +6,7 @@ const { now } = require('./clock.js')
 const { CinnabarError, argumentError, isUnavailable } = require('./error.js')
 const { featureOn } = require('./feature.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
+const { LockGroup, sortedResources } = require('./lock/group.js')
 const { Lock, endLock, leaseOf, lostError, shortened } = require('./lock/handle.js')
 const names = require('./option-names.js')
 const { assertFunction, assertMilliseconds, describe, ownOptions } = require('./options.js')
@@ -61,9 +62,34 @@ class DistributedLock extends Limitable {
 
   async acquire(resource, options) {
     const { ttlSeconds = 30, maxHoldSeconds = MAX_HOLD_SECONDS, wait } = ownOptions(options, ACQUIRE_OPTIONS)
-    const lock = await this.#hold(resource, ttlSeconds, maxHoldSeconds, wait)
+    const waiting = readWait(limitsOf(this), wait)
+    const lock = await this.#hold(await this.#handle(resource, ttlSeconds, maxHoldSeconds, waiting), resource, waiting)
     if (lock === null) throw heldError(resource)
     return lock
+  }
+
+  async acquireAll(resources, options) {
+    const { ttlSeconds = 30, maxHoldSeconds = MAX_HOLD_SECONDS, wait } = ownOptions(options, ACQUIRE_OPTIONS)
+    const waiting = readWait(limitsOf(this), wait)
+    const names = sortedResources(resources)
+    // All of them first, since an invalid resource is an error before anything is sent.
+    const handles = await Promise.all(names.map((name) => this.#handle(name, ttlSeconds, maxHoldSeconds, waiting)))
+    const until = now() + waiting.waitMs
+    const locks = []
+    try {
+      for (const [at, name] of names.entries()) {
+        const waitMs = Math.max(Math.floor(until - now()), 0)
+        const lock = await this.#hold(handles[at], name, { ...waiting, waitMs, fair: waiting.fair && waitMs > 0 })
+        if (lock === null) throw heldError(name)
+        locks.push(lock)
+      }
+      const lost = locks.find(({ held }) => !held)
+      if (lost) throw lostError(lost.resource, { retryable: true })
+      return new LockGroup(locks)
+    } catch (error) {
+      await Promise.all(locks.map((lock) => lock.release()))
+      throw error
+    }
   }
 
   async withLock(resource, operation, ttlSeconds = 30, options) {
@@ -76,17 +102,21 @@ class DistributedLock extends Limitable {
     )
     if (typeof skipIfHeld !== 'boolean')
       throw argumentError(`skipIfHeld must be true or false, got ${describe(skipIfHeld)}`)
-    const lock = await locks.#hold(resource, ttlSeconds, maxHoldSeconds, wait)
+    const waiting = readWait(limitsOf(locks), wait)
+    const handle = await locks.#handle(resource, ttlSeconds, maxHoldSeconds, waiting)
+    const lock = await locks.#hold(handle, resource, waiting)
     if (lock !== null) return runLocked(lock, operation)
     if (!skipIfHeld) throw heldError(resource)
   }
 
-  /** Acquires a lock that is renewed; `null` if another caller holds it, for as long as it is waited for. */
-  async #hold(resource, ttlSeconds, maxHoldSeconds, wait) {
-    const { limits, waitMs, fair } = readWait(limitsOf(this), wait)
+  /** The native side of a lock that is to be acquired. Rejects for an invalid one. */
+  async #handle(resource, ttlSeconds, maxHoldSeconds, { limits }) {
     const native = limits.signals.length === 0 ? this.#native : this.#native.within(withoutSignals(limits))
-    // Awaited, since the native side may be one that rejects.
-    const handle = await native.handle(resource, ttlSeconds, maxHoldSeconds)
+    return native.handle(resource, ttlSeconds, maxHoldSeconds)
+  }
+
+  /** Acquires a lock that is renewed; `null` if another caller holds it, for as long as it is waited for. */
+  async #hold(handle, resource, { limits, waitMs, fair }) {
     let isWanted = true
     const acquire = async () => {
       // Behind those that wait already: of this process, and with `fair` of all.
@@ -104,7 +134,7 @@ class DistributedLock extends Limitable {
         if (!isAcquired) handle.end()
       }
       if (!isAcquired) return null
-      const lock = new Lock(handle, resource, native.scope(resource))
+      const lock = new Lock(handle, resource, this.#native.scope(resource))
       if (!lock.held) throw await lostBefore(lock)
       return lock
     }

@@ -97,6 +97,20 @@ export interface Lock {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** The locks of several resources, which are renewed like any {@link Lock}, and lost together. */
+export interface LockGroup {
+  /** The lock of each resource, sorted by its name. */
+  readonly locks: readonly Lock[]
+  /** Whether no other caller can have one of them yet: see {@link Lock.held}. */
+  readonly held: boolean
+  /** Aborts with `E_LOCK_LOST` when one of them is lost: see {@link Lock.signal}. */
+  readonly signal: AbortSignal
+  /** Releases all of them, and says what happened to each, in the order of `locks`. Calling it again returns the same. */
+  release(): Promise<ReleaseOutcome[]>
+  /** Releases all of them. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
 /** What the store knows of a lock. */
 export interface LockInfo {
   /** Whether a holder has it. */
@@ -155,6 +169,16 @@ export interface DistributedLock {
    * }
    */
   acquire(resource: string, options?: AcquireOptions): Promise<Lock>
+  /**
+   * Acquires the locks of several resources, one after the other, sorted by their names: two callers that want some of the same ones never
+   * wait for each other. A resource that is there twice is acquired once. `ttlSeconds` and `maxHoldSeconds` count for each of them, and
+   * `wait.timeoutMs` for all together. Rejects as `acquire` does; those that it has acquired until then are released before.
+   *
+   * @example
+   * await using both = await DistributedLock.acquireAll([`account:${from}`, `account:${to}`], { wait: { timeoutMs: 5000 } })
+   * await transfer(from, to, amount, { signal: both.signal })
+   */
+  acquireAll(resources: readonly string[], options?: AcquireOptions): Promise<LockGroup>
   /**
    * Acquires the lock for `ttlSeconds` (30); returns the token to release it with, or `null` if the lock is held already. After
    * `E_MAYBE_APPLIED` or `E_ABORTED` the lock may have been acquired with a token that no caller received: this process then releases

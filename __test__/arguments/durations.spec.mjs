@@ -81,6 +81,10 @@ const TIMES = (s) => ({
   },
   'acquireLock ttlSeconds': seconds((v) => s.locks.acquireLock(fresh(), v)),
   'acquire ttlSeconds': seconds(async (v) => (await s.locks.acquire(fresh(), { ttlSeconds: v })).release()),
+  'acquireAll ttlSeconds': seconds(async (v) => (await s.locks.acquireAll([fresh()], { ttlSeconds: v })).release()),
+  'acquireAll maxHoldSeconds': seconds(async (v) =>
+    (await s.locks.acquireAll([fresh()], { maxHoldSeconds: v })).release(),
+  ),
   'acquire maxHoldSeconds': seconds(async (v) => (await s.locks.acquire(fresh(), { maxHoldSeconds: v })).release()),
   'acquire wait.timeoutMs': {
     ...ms(1, 2 ** 31, async (v) => (await s.locks.acquire(fresh(), { wait: { timeoutMs: v } })).release()),

@@ -330,6 +330,11 @@ const CALLS = {
     anything,
     anything,
   ],
+  acquireAll: [
+    async (s, a, b) => (await s.locks.acquireAll(a, b)).release(),
+    fc.oneof(anything, fc.array(anything, { maxLength: 3 })),
+    anything,
+  ],
   info: [(s, a) => s.locks.info(a), anything],
   acquireLock: [(s, a, b) => s.locks.acquireLock(a, b), anything, anything],
   releaseLock: [(s, a, b) => s.locks.releaseLock(a, b), anything, anything],

@@ -143,6 +143,7 @@ const CALLS = {
   DistributedLock: {
     with: NONE,
     acquire: [writes(async (l, id) => (await l.acquire(id)).release())],
+    acquireAll: [writes(async (l, id) => (await l.acquireAll([id])).release())],
     info: [finds(0, (l, id) => l.info(id).then(({ ttlMs }) => ttlMs))],
     acquireLock: [writes((l, id) => l.acquireLock(id))],
     withLock: [writes((l, id) => l.withLock(id, nothing))],

@@ -210,6 +210,7 @@ const EMPTY = {
   },
   locks: {
     acquire: [['r'], REJECTS],
+    acquireAll: [[['r', 's']], REJECTS],
     info: [['r'], REJECTS],
     acquireLock: [['r'], null],
     releaseLock: [['r', 'token'], false],

@@ -7,6 +7,7 @@ import {
   CinnabarError,
   DistributedLock,
   type Lock,
+  type LockGroup,
   type LockInfo,
   type ReleaseOutcome,
   JobQueue,
@@ -581,6 +582,11 @@ export async function locks(): Promise<void> {
     const fence: number = lock.fence
     const isHeld: boolean = lock.held && !lock.signal.aborted && (await lock.extend(5))
     const released: ReleaseOutcome = await lock.release()
+    const group: LockGroup = await locks.acquireAll(['a', 'b'], { wait: { timeoutMs: 10 } })
+    const outcomes: ReleaseOutcome[] = await group.release()
+    // @ts-expect-error
+    await locks.acquireAll('a')
+    void [group.held, group.signal.aborted, group.locks[0]?.fence, outcomes]
     const skipped: number | undefined = await locks.withLock('resource', () => fence, 30, { skipIfHeld: true })
     const { held, ttlMs, waiting }: LockInfo = await locks.info('resource')
     void [held, ttlMs, waiting, lock.resource, lock.token, isHeld, released, skipped]

@@ -200,4 +200,4 @@ async function endLock(lock) {
   return wasLost || (outcome === 'already-lost' && !leaseIn(lock).isReleased)
 }
 
-module.exports = { Lock, endLock, leaseOf, lostError, shortened }
+module.exports = { DISPOSE, Lock, endLock, leaseOf, lostError, shortened, watchClock }

@@ -1,0 +1,66 @@
+'use strict'
+
+const { argumentError } = require('../error.js')
+const { describe, isArray } = require('../options.js')
+const { DISPOSE, watchClock } = require('./handle.js')
+
+/** Locks of several resources, which are held, lost and released together. */
+class LockGroup {
+  #locks
+  #controller
+  #releasing
+
+  constructor(locks) {
+    this.#locks = Object.freeze([...locks])
+  }
+
+  get locks() {
+    return this.#locks
+  }
+
+  get held() {
+    return this.#locks.every(({ held }) => held)
+  }
+
+  get signal() {
+    if (this.#controller === undefined) {
+      const controller = (this.#controller = new AbortController())
+      watchClock(controller.signal, () => this.held)
+      for (const { signal } of this.#locks) {
+        const abort = () => controller.abort(signal.reason)
+        if (signal.aborted) abort()
+        else signal.addEventListener('abort', abort, { once: true })
+      }
+    }
+    return this.#controller.signal
+  }
+
+  release() {
+    return (this.#releasing ??= Promise.all(this.#locks.map((lock) => lock.release())))
+  }
+
+  async [DISPOSE]() {
+    await this.release()
+  }
+}
+
+/** The distinct resources of an array, in the order in which everybody acquires them, so that no two wait for each other. */
+function sortedResources(resources) {
+  if (!isArray(resources)) throw argumentError(`resources must be an array, got ${describe(resources)}`)
+  const names = readArray(resources)
+  if (names.length === 0) throw argumentError('resources must not be empty')
+  const wrong = names.findIndex((name) => typeof name !== 'string')
+  if (wrong >= 0) throw argumentError(`resources[${wrong}] must be a string, got ${describe(names[wrong])}`)
+  return [...new Set(names)].sort()
+}
+
+function readArray(array) {
+  try {
+    return Array.from(array)
+  } catch (error) {
+    // A proxy may throw whenever it is read.
+    throw argumentError('resources could not be read', error)
+  }
+}
+
+module.exports = { LockGroup, sortedResources }
