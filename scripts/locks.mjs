@@ -152,7 +152,7 @@ async function contend({ postgres, resources, seed, url, every, fault, isDone })
   }
   const { rows } = await db.query('SELECT resource, fence, token FROM writes ORDER BY seq')
   await db.end()
-  return { ...faults, ...judged(lines, rows) }
+  return { ...faults, ...checked(lines, rows) }
 }
 
 function linesIn(folder) {
@@ -164,7 +164,7 @@ function linesIn(folder) {
 }
 
 /** What went wrong, by what the contenders have recorded and what PostgreSQL has accepted, in its order. */
-function judged(lines, writes) {
+function checked(lines, writes) {
   const holders = lines.filter(({ fence }) => fence !== undefined)
   const counts = {
     acquired: holders.length,
@@ -227,7 +227,7 @@ async function inTurn({ handovers }) {
   await server.stop()
   const longestMs = Math.round(Math.max(...all.map(({ longest }) => longest)))
   const msPerHandover = Number(((seconds * 1000) / (share.HAND_OVERS * PROCESSES)).toFixed(3))
-  // Each of them waits for all others once. A lost wake-up is noticed when somebody asks again, which is every few seconds.
+  // Each of them waits for all others once. A lost wake-up is noticed when a caller asks again, which is every two seconds.
   return { part: 'turns', handovers: share.HAND_OVERS * PROCESSES, msPerHandover, longestMs, good: longestMs < 3000 }
 }
 

@@ -66,7 +66,7 @@ async function underLock(locks, db, resource, dice) {
   for (let n = 0; n < 2 && isHeld(); n++) {
     const { rowCount } = await db.query(WRITE, [resource, fence, token])
     line.written += rowCount
-    // Refused although nobody else can have had the lock.
+    // Refused although no other caller can have had the lock.
     if (rowCount === 0 && isHeld()) line.refused += 1
     await sleep(pause)
   }
