@@ -130,6 +130,7 @@ for (const engine of engines) {
           waiting.push(run(n, wait))
           await areQueued(client, n + 1)
         }
+        assert.ok((await client.pTTL(WAITING)) > 20_000, 'the entry of the first one lasts as long as before')
         await lock.release()
         await Promise.all(waiting)
         assert.deepEqual(

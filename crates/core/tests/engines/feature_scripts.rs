@@ -178,7 +178,7 @@ ZADD lock:{lock:a}:waiting 9000000000000 token 9000000000000 other | ZADD lock:{
 ZADD lock:{lock:a}:waiting 9000000000000 token 9000000000000 other | ZADD lock:{lock:a}:queue 1 other 2 token => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting lock:{lock:a}:queue token 30000 604800000 10000
 ZADD lock:{lock:a}:queue 1 gone 9007199254740000 other => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting lock:{lock:a}:queue token 30000 604800000 10000
 ZADD lock:{lock:a}:queue 1 gone 5 token => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting lock:{lock:a}:queue token 30000 604800000 10000
-SET lock:a another PX 60000 | ZADD lock:{lock:a}:waiting 9000000000000 unfair => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting lock:{lock:a}:queue token 30000 604800000 10000
+SET lock:a another PX 60000 | ZADD lock:{lock:a}:waiting 9000000000000 unfair | PEXPIRE lock:{lock:a}:waiting 30000 => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting lock:{lock:a}:queue token 30000 604800000 10000
 SET lock:{lock:a}:waiting text => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting lock:{lock:a}:queue token 30000 604800000 10000
 SET lock:{lock:a}:queue text => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting lock:{lock:a}:queue token 30000 604800000 10000
 RPUSH lock:a token => lock:a lock:{lock:a}:fence lock:{lock:a}:waiting lock:{lock:a}:queue token 30000 604800000 10000

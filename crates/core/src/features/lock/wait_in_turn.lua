@@ -18,7 +18,8 @@ if redis.call('GET', KEYS[1]) ~= token then
   end
   redis.call('ZADD', KEYS[3], now + ARGV[4], token)
   for at = 3, 4 do
-    redis.call('PEXPIRE', KEYS[at], ARGV[4])
+    -- The entries of those that do not wait for their turn last longer.
+    redis.call('PEXPIRE', KEYS[at], math.max(redis.call('PTTL', KEYS[at]), ARGV[4]))
   end
   local first, expires = first_in_queue(KEYS[4], KEYS[3], now)
   if first ~= token then
