@@ -4,21 +4,23 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { test } from 'node:test'
 
 import pg from 'pg'
 
-import { root, until } from '../helpers.mjs'
+import { root, runNode, until } from '../helpers.mjs'
 import { engines, startPostgres } from '../support/engines.mjs'
 
 const [, redis] = engines
 
-// As in the README.
+// As in the README and in examples/postgres.
 const WRITE = 'UPDATE invoices SET total = $1, fence = $2 WHERE id = 7 AND fence <= $2'
 
 /** A process that acquires the lock, and writes although it has been suspended since. */
 const CARELESS = `
   import { once } from 'node:events'
+import { join } from 'node:path'
   import pg from 'pg'
   import { redisService, DistributedLock } from 'cinnabar'
   const db = new pg.Client(JSON.parse(process.env.POSTGRES))
@@ -66,5 +68,21 @@ test('a holder that was suspended does not write over the next one', async () =>
 
   await service.disconnect()
   await db.end()
+  await postgres.stop()
+})
+
+test('the example shows that', async () => {
+  const postgres = await startPostgres()
+  const service = await redis.makeService()
+  const env = { REDIS_URL: redis.server.url, DATABASE_URL: postgres.url }
+  const { status, out, err } = await runNode([join(root, 'examples/postgres/main.mjs')], { env })
+  assert.equal(status, 0, err)
+  assert.deepEqual(out.trim().split('\n'), [
+    'the first holder has written',
+    'the second holder has written',
+    'the first holder again: invoice 7 does not exist, or was written under a later lock',
+    'total 200',
+  ])
+  await service.disconnect()
   await postgres.stop()
 })
