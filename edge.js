@@ -12,6 +12,7 @@ module.exports = {
   ApiCache: unsupported('ApiCache'),
   RateLimiter: unsupported('RateLimiter'),
   DistributedLock: unsupported('DistributedLock'),
+  QuorumLock: unsupported('QuorumLock'),
   RealtimeDataManager: unsupported('RealtimeDataManager'),
   JobQueue: unsupported('JobQueue'),
   UnrecoverableError: unsupported('UnrecoverableError'),

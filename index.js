@@ -8,6 +8,7 @@ const { addressList } = require('./lib/limit/address-list.js')
 const { clientIp } = require('./lib/limit/client-ip.js')
 const { withRateLimit } = require('./lib/limit/with-rate-limit.js')
 const { DistributedLock } = require('./lib/lock.js')
+const { QuorumLock } = require('./lib/lock/quorum.js')
 const { JobQueue } = require('./lib/queue.js')
 const { UnrecoverableError } = require('./lib/queue/unrecoverable.js')
 const { RealtimeDataManager } = require('./lib/room.js')
@@ -23,6 +24,7 @@ module.exports = {
   ApiCache,
   RateLimiter,
   DistributedLock,
+  QuorumLock,
   RealtimeDataManager,
   JobQueue,
   UnrecoverableError,

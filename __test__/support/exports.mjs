@@ -4,6 +4,7 @@ export const EXPORTS = [
   'CinnabarError',
   'DistributedLock',
   'JobQueue',
+  'QuorumLock',
   'RateLimiter',
   'RealtimeDataManager',
   'RedisService',

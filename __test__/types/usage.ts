@@ -11,6 +11,8 @@ import {
   type LockInfo,
   type ReleaseOutcome,
   JobQueue,
+  QuorumLock,
+  type QuorumLockHandle,
   RateLimiter,
   RealtimeDataManager,
   RedisService,
@@ -598,6 +600,16 @@ export async function locks(): Promise<void> {
     same<number, typeof outcome>(true)
     void flags
   }
+}
+
+export async function quorum(services: RedisService[]): Promise<number> {
+  const locks: QuorumLock = new QuorumLock(services, { prefix: 'lock:' })
+  const lock: QuorumLockHandle = await locks.acquire('r', { ttlSeconds: 5, wait: { timeoutMs: 10 } })
+  // @ts-expect-error
+  await locks.acquire('r', { wait: { fair: true } })
+  const outcome: ReleaseOutcome = await lock.release()
+  void [lock.held, lock.signal.aborted, await lock.extend(5), outcome]
+  return locks.withLock('r', ({ signal }) => (signal.aborted ? 0 : 1), 30, { maxHoldSeconds: 60 })
 }
 
 export async function rooms(): Promise<void> {
