@@ -7,14 +7,15 @@ const { keepAlive } = require('./keep-alive.js')
 const { recordWait } = require('./load-cycles.js')
 
 /**
- * Resolves to the value of a shared load. A caller with `timeoutMs` waits no longer than that. Without it, a caller waits for
- * its own load as long as a load may take; when another caller's load is overdue, it starts a load of its own and takes
- * whichever value arrives first.
+ * Resolves to the value of a shared load. A caller with `timeoutMs` waits no longer than that for the load, and once so much time has passed
+ * since `calledAt`, not until its value is stored. Without it, a caller waits for its own load as long as a load may take; when another
+ * caller's load is overdue, it starts a load of its own and takes whichever value arrives first.
  */
-function awaitLoad({ signals, timeoutMs }, share) {
+function awaitLoad({ signals, timeoutMs }, share, calledAt) {
   return new Promise((resolve, reject) => {
     const [followed, stops, since] = [[], [], now()]
     let ended = false
+    let isLate = false
     const end = (settle, value) => {
       if (ended) return
       ended = true
@@ -23,16 +24,26 @@ function awaitLoad({ signals, timeoutMs }, share) {
     }
     const fail = (error) => end(reject, error)
     // A value that is loaded but not stored yet is returned.
-    const giveUp = () => {
+    const takeLoaded = () => {
       const loaded = followed.find((load) => load.loaded)?.loaded
       if (loaded) end(resolve, loaded.value)
-      else fail(overdueError())
+    }
+    const giveUp = () => {
+      takeLoaded()
+      fail(overdueError())
+    }
+    const becomeLate = () => {
+      isLate = true
+      takeLoaded()
     }
     const follow = ({ load, isOwn, joinAnother, ownMs }) => {
       followed.push(load)
       stops.push(recordWait(load))
       load.promise.then((value) => end(resolve, value), fail)
-      if (timeoutMs !== undefined) return
+      if (timeoutMs !== undefined) {
+        stops.push(load.whenLoaded(() => isLate && takeLoaded()))
+        return
+      }
       const late = (isLast) => {
         if (load.loaded || (isOwn && isLast) || (followed.length > 1 && now() - since > ownMs)) giveUp()
         else if (!isOwn && !isLast) attempt(() => follow(joinAnother()))
@@ -50,6 +61,10 @@ function awaitLoad({ signals, timeoutMs }, share) {
     if (timeoutMs !== undefined) stops.push(later(timeoutMs, giveUp, false))
     stops.push(whenAborted(signals, fail))
     if (!ended) follow(share)
+    if (timeoutMs === undefined) return
+    const left = timeoutMs - (now() - calledAt)
+    if (left > 0) stops.push(later(left, becomeLate, false))
+    else becomeLate()
   })
 }
 

@@ -6,6 +6,7 @@ const { canonicalText } = require('./cache/canonical.js')
 const { imageInfo, imageKey } = require('./cache/image.js')
 const { StoreOptions } = require('./cache/store-options.js')
 const { withoutSignals } = require('./call-limits.js')
+const { now } = require('./clock.js')
 const { allowsFallback, argumentError } = require('./error.js')
 const { featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
@@ -91,7 +92,7 @@ class ApiCache extends Limitable {
   }
 
   async #getOrLoad(key, load, { ttl = this.#shared.ttl, tags, staleWhileRevalidate }, isPlain) {
-    const calledAt = logicalTime()
+    const [calledAt, startedAt] = [logicalTime(), now()]
     const singleFlight = this.#singleFlight
     const joined = singleFlight.join(key)
     const own = new StoreOptions(ttl, tags, staleWhileRevalidate)
@@ -121,7 +122,7 @@ class ApiCache extends Limitable {
       this.#watchRefresh(key, share)
       return found.value
     }
-    const { json } = await awaitLoad(limitsOf(this), share)
+    const { json } = await awaitLoad(limitsOf(this), share, startedAt)
     return json === undefined ? undefined : fromJson(json)
   }
 

@@ -3,6 +3,7 @@
 const { awaitLoad } = require('./await-load.js')
 const { binding } = require('./bridge.js')
 const { NO_LIMITS, undoIfAborted, withoutSignals } = require('./call-limits.js')
+const { now } = require('./clock.js')
 const { allowsFallback, argumentError, isUnavailable } = require('./error.js')
 const { featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
@@ -249,6 +250,7 @@ class SessionManager extends Limitable {
   }
 
   async #validate(token, own) {
+    const calledAt = now()
     const singleFlight = this.#singleFlight
     const joined = singleFlight.join(token)
     let found
@@ -266,7 +268,7 @@ class SessionManager extends Limitable {
     const wanted = { ttl, userIds: new Set([userId]) }
     const work = (current) => this.#loadUser(current, token, found, own)
     const share = singleFlight.share(token, joined, work, { fits: (current) => fits(current, found?.stamp, wanted) })
-    const json = await awaitLoad(limitsOf(this), share)
+    const json = await awaitLoad(limitsOf(this), share, calledAt)
     const error = share.load.errors?.get(userId)
     if (error) throw error
     return fromJson(json)

@@ -36,10 +36,18 @@ class Load {
   /** The loads that it waits for, with the number of waits for each. */
   waitsFor = new Map()
   #lateCallbacks = new Set()
+  #loadedCallbacks = new Set()
 
   /** Records the loaded value before it is stored. */
   setLoaded(value) {
     this.loaded = { value }
+    for (const react of [...this.#loadedCallbacks]) react()
+  }
+
+  /** Calls `react()` when the value is loaded, before it is stored. Returns a function that cancels this. */
+  whenLoaded(react) {
+    this.#loadedCallbacks.add(react)
+    return () => this.#loadedCallbacks.delete(react)
   }
 
   /** Calls `react(false)` when the load is overdue, and `react(true)` when its own caller stops waiting too. Returns a function that cancels this. */

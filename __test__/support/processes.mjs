@@ -1,7 +1,7 @@
 // Child processes that end with the test that started them, however it ends.
 
 import { spawn } from 'node:child_process'
-import { chownSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,12 +9,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 const children = new Set()
 const folders = new Set()
+// A file for each port in use, with the id of the process that has it; and those of this process.
+const PORTS = join(tmpdir(), 'cinnabar-ports')
+const reserved = new Set()
 
 // The end of this process is the one moment that every way of ending has in common: hooks of a test runner do not run
 // after an uncaught error, and a spec's own `after` hooks may still want the server.
 process.on('exit', () => {
   for (const child of children) child.kill(child.endSignal)
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
+  for (const port of reserved) rmSync(join(PORTS, String(port)), { force: true })
 })
 for (const [signal, number] of [
   ['SIGINT', 2],
@@ -86,13 +90,44 @@ export async function ready(child, what, ask, { seconds = 30 } = {}) {
 }
 
 /**
- * A free TCP port. It lies below the range from which systems take ports for outgoing connections, so
- * that none of those takes it before the server does, nor while a server is down between stop and start.
+ * A free TCP port, which no other process gets from here while this one exists: neither before its server listens, nor while that is down
+ * between stop and start. It lies below the range from which systems take ports for outgoing connections.
  */
 export async function freePort() {
   for (;;) {
     const port = 15_000 + Math.floor(Math.random() * 15_000)
-    if (await isFree(port)) return port
+    if (reserve(port) && (await isFree(port))) return port
+  }
+}
+
+function reserve(port) {
+  if (reserved.has(port)) return false
+  const file = join(PORTS, String(port))
+  mkdirSync(PORTS, { recursive: true })
+  try {
+    writeFileSync(file, String(process.pid), { flag: 'wx' })
+  } catch {
+    if (isRunning(holderOf(file))) return false
+    rmSync(file, { force: true })
+    return false
+  }
+  reserved.add(port)
+  return true
+}
+
+function holderOf(file) {
+  try {
+    return Number(readFileSync(file, 'utf8'))
+  } catch {
+    return 0
+  }
+}
+
+function isRunning(pid) {
+  try {
+    return pid > 0 && process.kill(pid, 0)
+  } catch ({ code }) {
+    return code === 'EPERM'
   }
 }
 
