@@ -238,11 +238,11 @@ export declare class LockHandle {
   isWaitedFor(): boolean
   /**
    * Waits for the lock for so many ms, with `fair` behind the callers of all processes: resolves to whether it was acquired. `watch` or
-   * `end` must follow.
+   * `end` must follow. The first attempt has taken `round_trip_ms`.
    */
-  wait(timeoutMs: unknown, fair: boolean): RawValue
-  /** Does not wait after an `acquire` in turn. */
-  leave(): void
+  wait(timeoutMs: unknown, fair: boolean, roundTripMs: number): RawValue
+  /** Does not wait after an `acquire` in turn, which may have acquired the lock if that is in doubt. `disconnect()` waits for this. */
+  leave(isInDoubt: boolean): void
   /** Ends a wait. */
   stopWaiting(): void
 }

@@ -121,13 +121,17 @@ class RateLimiter extends Limitable {
       shares.prepare(policy, identifier, cost)
       return undefined
     }
+    return this.#decideLater(policy, identifier, cost)
+  }
+
+  async #decideLater(policy, identifier, cost) {
     const until = now() + this.#native.timeoutMs()
-    return shares
-      .check(policy, identifier, cost, until)
-      .then(
-        (result) =>
-          result ?? nativeFor(this.#native, until - now()).take(policy, identifier, cost, undefined, HOW.take),
-      )
+    const { decided, isAway } = await partsOf(this).shared.shares.check(policy, identifier, cost, until)
+    if (decided !== undefined) return decided
+    // A store that did not reply is not waited for once more.
+    const ms = Math.max(until - now(), 1)
+    const native = isAway ? this.#native.within(limitsWithin(NO_LIMITS, { timeoutMs: ms })) : this.#native
+    return native.take(policy, identifier, cost, undefined, HOW.take)
   }
 
   /** Gives back this process's share of an identifier's limit, which is about to change. Resolves once that is done. */
@@ -258,18 +262,11 @@ function sharesOn(owner, native, policies) {
   // A check by the embedded engine needs no round trip, and tests move its clock.
   if (policies.length === 0 || owner.describe().engine === 'memory') return undefined
   return new Shares(policies, {
-    timeoutMs: native.timeoutMs(),
-    lease: (policy, identifier, wanted, least, ms) => nativeFor(native, ms).lease(policy, identifier, wanted, least),
-    giveBack: (policy, identifier, charge, used, ms) =>
-      nativeFor(native, ms).giveBack(policy, identifier, charge, used),
+    lease: (policy, identifier, wanted, least) => native.lease(policy, identifier, wanted, least),
+    giveBack: (policy, identifier, charge, used) => native.giveBack(policy, identifier, charge, used),
     observe: (policy, identifier, allowed, refused, ms) => native.observe(policy, identifier, allowed, refused, ms),
     beforeDisconnect: (end) => beforeDisconnect(owner, end),
   })
-}
-
-/** The native side for a call that is to take so many milliseconds at most, unless that is about its timeout. */
-function nativeFor(native, ms) {
-  return ms < native.timeoutMs() * 0.9 ? native.within(limitsWithin(NO_LIMITS, { timeoutMs: Math.max(ms, 1) })) : native
 }
 
 function presetOf(preset) {

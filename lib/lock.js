@@ -74,12 +74,14 @@ class DistributedLock extends Limitable {
     const names = sortedResources(resources)
     // All of them first, since an invalid resource is an error before anything is sent.
     const handles = await Promise.all(names.map((name) => this.#handle(name, ttlSeconds, maxHoldSeconds, waiting)))
-    const until = now() + waiting.waitMs
+    const began = now()
     const locks = []
     try {
       for (const [at, name] of names.entries()) {
-        const waitMs = Math.max(Math.floor(until - now()), 0)
-        const lock = await this.#hold(handles[at], name, { ...waiting, waitMs, fair: waiting.fair && waitMs > 0 })
+        const left = leftOf(waiting, now() - began)
+        const isLimited = left.limits !== waiting.limits
+        const handle = isLimited ? await this.#handle(name, ttlSeconds, maxHoldSeconds, left) : handles[at]
+        const lock = await this.#hold(handle, name, left)
         if (lock === null) throw heldError(name)
         locks.push(lock)
       }
@@ -111,19 +113,26 @@ class DistributedLock extends Limitable {
 
   /** The native side of a lock that is to be acquired. Rejects for an invalid one. */
   async #handle(resource, ttlSeconds, maxHoldSeconds, { limits }) {
-    const native = limits.signals.length === 0 ? this.#native : this.#native.within(withoutSignals(limits))
+    const isOwn = limits === limitsOf(this) && limits.signals.length === 0
+    const native = isOwn ? this.#native : this.#native.within(withoutSignals(limits))
     return native.handle(resource, ttlSeconds, maxHoldSeconds)
   }
 
   /** Acquires a lock that is renewed; `null` if another caller holds it, for as long as it is waited for. */
   async #hold(handle, resource, { limits, waitMs, fair }) {
     let isWanted = true
+    const began = now()
+    // Behind those that wait already: of this process, and with `fair` of all.
     const acquire = async () => {
-      // Behind those that wait already: of this process, and with `fair` of all.
-      const isFirst = waitMs === 0 || fair || !handle.isWaitedFor()
-      if (isFirst && (await handle.acquire(fair))) return true
-      if (waitMs > 0 && isWanted) return handle.wait(waitMs, fair)
-      if (fair) handle.leave()
+      if (waitMs === 0 || (!fair && !handle.isWaitedFor())) {
+        if (await handle.acquire(false)) return true
+      } else if (fair && (await this.#enter(handle))) {
+        return true
+      }
+      const passed = now() - began
+      const left = Math.floor(waitMs - passed)
+      if (isWanted && left > 0) return handle.wait(left, fair, passed)
+      if (fair) handle.leave(false)
       return false
     }
     const take = async () => {
@@ -145,6 +154,16 @@ class DistributedLock extends Limitable {
       handle.stopWaiting()
       // The store is unavailable, so this is not E_LOCK_HELD.
       throw isUnavailable(error) ? new CinnabarError(heldError(resource).message, { ...error, cause: error }) : error
+    }
+  }
+
+  /** Enters the queue of those that wait for their turn; resolves to whether that has acquired the lock. */
+  async #enter(handle) {
+    try {
+      return await handle.acquire(true)
+    } catch (error) {
+      handle.leave(true)
+      throw error
     }
   }
 
@@ -180,6 +199,14 @@ function readWait(limits, wait) {
   if (typeof fair !== 'boolean') throw argumentError(`wait.fair must be true or false, got ${describe(fair)}`)
   const waitMs = Math.min(timeoutMs, limits.timeoutMs ?? Infinity)
   return { limits: signal === undefined ? limits : limitsWithin(limits, { signal }), waitMs, fair }
+}
+
+/** What is left of the limits of a call and of its wait after so many milliseconds. */
+function leftOf({ limits, waitMs, fair }, spent) {
+  const left = Math.max(Math.floor(waitMs - spent), 0)
+  const { timeoutMs } = limits
+  const within = timeoutMs === undefined ? limits : limitsWithin(limits, { timeoutMs: Math.max(timeoutMs - spent, 1) })
+  return { limits: within, waitMs: left, fair: fair && left > 0 }
 }
 
 function assertNoOptions(ttlSeconds, hint) {

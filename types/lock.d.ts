@@ -12,14 +12,18 @@ export interface DistributedLockOptions {
 
 /** How to wait for a lock that another caller holds. */
 export interface LockWait {
-  /** How long to wait, in milliseconds. Default `30000`. */
+  /**
+   * How long to wait, in milliseconds, from the call on. Default `30000`. The first request may take the `timeoutMs` of the service, even if that is
+   * longer.
+   */
   timeoutMs?: number
   /** Ends the wait when it aborts. */
   signal?: AbortSignal
   /**
-   * Waits in turn: those that do get the lock in the order in which the server received their calls, from whatever process; within a process,
-   * that of the calls. One that does not wait in turn may come first. If a process dies while it waits, those behind it may have to wait for up to
-   * 5 s longer. A call that finds the lock free costs a little more than without it. Default `false`.
+   * Waits in turn: those that do get the lock in the order in which the server received their calls, from whatever process. Calls of one object
+   * are sent in their order, those of other services or with other limits beside them. One that does not wait in turn may come first. A caller loses its
+   * place if it has no contact with the server for 5 s, or the server loses its data. If a process dies while it waits, those behind it may have to
+   * wait for up to 5 s longer. Default `false`.
    */
   fair?: boolean
 }
@@ -43,7 +47,7 @@ export interface WithLockOptions extends CallLimits {
   maxHoldSeconds?: number
   /** As in {@link AcquireOptions.wait}. */
   wait?: LockWait
-  /** If another holder has the lock, at the end of `wait` too, resolves to `undefined` without running the operation, instead of rejecting. Default `false`. */
+  /** If another holder has the lock, at the end of `wait` too (not of `timeoutMs`, which does not wait), resolves to `undefined` without running the operation, instead of rejecting. Default `false`. */
   skipIfHeld?: boolean
 }
 
@@ -68,7 +72,7 @@ export interface Lock {
   /** The token under `lock:{resource}`, which `extendLock` and `releaseLock` accept too. */
   readonly token: string
   /**
-   * A fencing token: a safe integer, higher than that of any earlier `acquire` or `withLock` of this resource. A store that keeps the highest
+   * A fencing token: a safe integer, higher than that of any earlier `acquire`, `acquireAll` or `withLock` of this resource. A store that keeps the highest
    * one it has seen, and refuses what comes with a lower one, is safe from a holder that does not know yet that it has lost the lock. It
    * grows even if the server has lost its data, as long as its clock is not behind the last one; it is remembered for 7 days.
    */
@@ -97,9 +101,9 @@ export interface Lock {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** The locks of several resources, which are renewed like any {@link Lock}, and lost together. */
+/** The locks of several resources, which are renewed like any {@link Lock}, and lost together. Each may be extended by itself. */
 export interface LockGroup {
-  /** The lock of each resource, sorted by its name. */
+  /** The lock of each resource, sorted by its name, each resource once: `locks[0]` is not that of the first argument. */
   readonly locks: readonly Lock[]
   /** Whether no other caller can have one of them yet: see {@link Lock.held}. */
   readonly held: boolean
@@ -119,7 +123,7 @@ export interface LockInfo {
   ttlMs: number | null
   /** The last fencing token of the resource; `null` if none is remembered. `acquireLock` makes none. */
   fence: number | null
-  /** How many processes wait for it, and how many calls wait in turn ({@link LockWait.fair}). */
+  /** How many wait for it: processes, and calls that wait in turn ({@link LockWait.fair}). */
   waiting: number
 }
 
@@ -129,11 +133,11 @@ export type LockContext = Lock
 /**
  * Distributed locks: a token with a ttl under `lock:{resource}`. Every method also exists as a static one, on the default service.
  *
- * A resource that is empty, over 64 KiB, or has a NUL or a lone surrogate cannot be locked: `acquire`, `acquireLock` and `withLock` reject
- * with `E_INVALID_ARGUMENT`; `releaseLock` and `extendLock` return `false`, also for such a token.
+ * A resource that is empty, over 64 KiB, or has a NUL or a lone surrogate cannot be locked: `acquire`, `acquireAll`, `acquireLock` and
+ * `withLock` reject with `E_INVALID_ARGUMENT`; `releaseLock` and `extendLock` return `false`, also for such a token.
  *
  * Without a server no lock is granted: every method rejects. On a service with `onUnavailable: 'empty'`, `acquireLock` returns `null`,
- * and `releaseLock` and `extendLock` return `false`. But `acquire` and `withLock` reject, and so do `releaseLock` and `extendLock` with the
+ * and `releaseLock` and `extendLock` return `false`. But `acquire`, `acquireAll` and `withLock` reject, and so do `releaseLock` and `extendLock` with the
  * token of a lock that `acquire` or `withLock` holds; it does not count as lost because of that.
  *
  * @example
@@ -170,9 +174,9 @@ export interface DistributedLock {
    */
   acquire(resource: string, options?: AcquireOptions): Promise<Lock>
   /**
-   * Acquires the locks of several resources, one after the other, sorted by their names: two callers that want some of the same ones never
-   * wait for each other. A resource that is there twice is acquired once. `ttlSeconds` and `maxHoldSeconds` count for each of them, and
-   * `wait.timeoutMs` for all together. Rejects as `acquire` does; those that it has acquired until then are released before.
+   * Acquires the locks of several resources, one after the other, sorted by their names, so that callers of `acquireAll` which hold no other locks
+   * cannot deadlock. A resource that is there twice is acquired once. `ttlSeconds` and `maxHoldSeconds` count for each of them; `wait.timeoutMs`, and
+   * the limits of `with()`, for all together. Rejects as `acquire` does; those that it has acquired until then are released before.
    *
    * @example
    * await using both = await DistributedLock.acquireAll([`account:${from}`, `account:${to}`], { wait: { timeoutMs: 5000 } })

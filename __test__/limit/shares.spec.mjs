@@ -275,6 +275,24 @@ describe('shares of a limit', () => {
     await far.close()
   })
 
+  test('are counted by a server that needs more than half of the time of a call', async () => {
+    const far = await startDelay(100)
+    const log = []
+    const limiter = makeLimiter({}, { url: far.url, timeoutMs: 320, log: ({ type }) => log.push(type) })
+    await until('it is connected', async () => (await limiter.check('p', 'half')).source !== 'fallback')
+    const results = await Promise.all(Array.from({ length: 60 }, () => limiter.check('small', 'half')))
+    assert.deepEqual(
+      results.filter(({ source }) => source === 'fallback'),
+      [],
+    )
+    assert.equal(results.filter(({ allowed }) => allowed).length, 3)
+    assert.deepEqual(
+      log.filter((type) => type === 'suspended' || type === 'down'),
+      [],
+    )
+    await far.close()
+  })
+
   test('that were asked for before a block, an override or the end of the service allow nothing after it', async () => {
     const far = await startDelay(10)
     const many = (limiter, id) => Promise.all(Array.from({ length: 50 }, () => limiter.check('p', id)))

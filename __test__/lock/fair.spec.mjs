@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 
 import { RedisService } from 'cinnabar'
 
@@ -99,6 +99,23 @@ for (const engine of engines) {
         assert.ok(performance.now() - began < 2000)
         await lock.release()
         assert.equal(await client.exists([WAITING, QUEUE]), 0)
+      }),
+    )
+
+    test(
+      'leaves nothing when its service is disconnected, at whatever moment',
+      withService(async (locks, client, service) => {
+        const lock = await locks.acquire('r')
+        for (let ticks = 0; ticks < 12; ticks++) {
+          const other = engine.beside(service, { poolSize: 2, log: false })
+          await other.connect()
+          const ended = refuses(other.locks.acquire('r', { wait }), 'E_CLOSED')
+          for (let tick = 0; tick < ticks; tick++) await (tick < 6 ? null : turn())
+          await other.disconnect()
+          await ended
+          assert.equal(await client.exists([WAITING, QUEUE]), 0, `after ${ticks} ticks`)
+        }
+        await lock.release()
       }),
     )
 

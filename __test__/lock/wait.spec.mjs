@@ -10,6 +10,7 @@ import { RedisService } from 'cinnabar'
 
 import { rawClient, refuses, root, runJson, until } from '../helpers.mjs'
 import { engines, startRedis } from '../support/engines.mjs'
+import { startProxy } from '../../tests/faults/proxy.mjs'
 
 const [, redis] = engines
 const WAITING = 'lock:{lock:r}:waiting'
@@ -206,6 +207,37 @@ for (const engine of engines) {
     )
   })
 }
+
+describe('the time of a wait on a server that is far away', () => {
+  test('begins with the call, and is that of all locks together', async () => {
+    const server = await startRedis()
+    const far = await startProxy({ target: server.port })
+    const service = new RedisService({ url: far.url, log: false })
+    await service.set('lock:r', 'of another')
+    await far.delay({ ms: 100, direction: 'both' })
+    const timed = async (call, code) => {
+      const began = performance.now()
+      await refuses(call, code)
+      return performance.now() - began
+    }
+    const { locks } = service
+    for (const fair of [false, true]) {
+      const ms = await timed(locks.acquire('r', { wait: { timeoutMs: 500, fair } }), 'E_LOCK_HELD')
+      assert.ok(ms > 400 && ms < 650, `${ms} ms`)
+      const limited = await timed(locks.with({ timeoutMs: 500 }).acquire('r', { wait: { fair } }), 'E_LOCK_HELD')
+      assert.ok(limited > 400 && limited < 650, `${limited} ms`)
+    }
+    const names = Array.from({ length: 20 }, (_, n) => `all ${n}`)
+    const began = performance.now()
+    await assert.rejects(locks.with({ timeoutMs: 500 }).acquireAll(names))
+    // Those that it has got are released, which takes as long again as one call.
+    assert.ok(performance.now() - began < 1200)
+    await until('nothing is left', async () => (await server.command('KEYS', 'lock:all *')).length === 0)
+    await service.disconnect()
+    await far.close()
+    await server.stop()
+  })
+})
 
 describe('waiting for a lock in several processes', () => {
   test('the lock is handed over from process to process, and no wake-up is lost', async () => {

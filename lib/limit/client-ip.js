@@ -71,7 +71,9 @@ function newReader(proxies, kind, ipv6Prefix) {
 
 function nameOf(header = 'x-forwarded-for') {
   if (typeof header === 'string' && HEADER_NAME.test(header)) return header.toLowerCase()
-  throw argumentError(`header must be the name of a header, got ${describe(header)}`)
+  throw argumentError(
+    `header must be the name of a header, such as 'x-real-ip', without spaces, got ${describe(header)}`,
+  )
 }
 
 /** A number of proxies, or texts, which are checked once. */

@@ -14,9 +14,8 @@ const SOONEST_MS = 5
 class SharedIdentifier {
   share
   next
-  /** The promise of the share that was asked for, and when it is settled at the latest. */
+  /** The promise of the share that was asked for. */
   asking
-  askingUntil = 0
   /** Hits of callers who wait for it. */
   waiting = 0
   /** Hits since the last share, and when that was. */

@@ -11,18 +11,17 @@ const MOST_IDENTIFIERS = 10_000
 const LONGEST_IDENTIFIER = 1024
 // How often a call waits for a share before the store decides about it alone.
 const MOST_ROUNDS = 5
-// By what part of its time a call may end later because it waits for a share that was asked for after it began.
-const LATE = 0.1
 
 /**
  * The shares that this environment has of limits: hits that the store has counted as spent, and that are then allowed here without
- * asking it. `lease(policy, identifier, wanted, least, ms)` resolves to `{ result, hits, charge }`, with no hits if fewer than `least` are
- * left; `giveBack(policy, identifier, charge, used, ms)` returns what is left of a share; both take `ms` at most, or `timeoutMs`.
- * `observe(policy, identifier, allowed, refused, ms)` counts what was decided here; `beforeDisconnect(end)` calls `end` then, and returns
- * a function that prevents it.
+ * asking it. `lease(policy, identifier, wanted, least)` resolves to `{ result, hits, charge }`, with no hits if fewer than `least` are
+ * left; `giveBack(policy, identifier, charge, used)` returns what is left of a share; `observe(policy, identifier, allowed, refused, ms)`
+ * counts what was decided here; `beforeDisconnect(end)` calls `end` then, and returns a function that prevents it.
  */
 class Shares {
   #source
+  // How long the store took to grant the last share.
+  #roundTrip = 0
   #identifiers = new Map()
   #endTick
   #unwatch
@@ -55,34 +54,38 @@ class Shares {
     return undefined
   }
 
-  /** Decides by `until`, after asking the store for a share; resolves to `undefined` if it is to decide by itself. */
+  /**
+   * Decides, after asking the store for a share, in rounds that are expected to end by `until`: `{ decided }`. Without it, the store is to decide
+   * by itself; `isAway` says that it did not reply.
+   */
   async check(policy, identifier, cost, until) {
     const known = this.#known(policy, identifier)
-    if (known === undefined) return undefined
+    if (known === undefined) return {}
     known.waiting += cost
     let hasGivenBack = false
     try {
-      for (let round = 0; round < MOST_ROUNDS && now() < until; round++) {
+      for (let round = 0; round < MOST_ROUNDS; round++) {
+        if (round > 0 && now() + this.#roundTrip > until) break
         if (known.asking !== undefined) {
-          if (known.askingUntil > until + this.#source.timeoutMs * LATE) return undefined
+          const asked = await known.asking.catch(() => undefined)
           // Only who asks has an effect on what takes the place of a store that is unavailable.
-          if ((await known.asking.catch(() => undefined))?.result.source !== 'store') return undefined
+          if (asked?.result.source !== 'store') return { isAway: true }
           const decided = this.decide(policy, identifier, cost)
-          if (decided !== undefined) return decided
+          if (decided !== undefined) return { decided }
           continue
         }
-        const { decided, result } = await this.#ask(known, cost, cost, until)
-        if (decided !== undefined) return decided
-        if (result.source !== 'store') return result
+        const { decided, result } = await this.#ask(known, cost, cost)
+        if (decided !== undefined) return { decided }
+        if (result.source !== 'store') return { decided: result }
+        if (known.left === 0 || hasGivenBack) return { decided: known.refusal(now()) }
         // What is left may be enough together with what this process has.
-        if (known.left === 0 || hasGivenBack) return known.refusal(now())
         hasGivenBack = true
-        await this.#giveBack(known, until)
+        await this.#giveBack(known)
       }
     } finally {
       known.waiting -= cost
     }
-    return undefined
+    return {}
   }
 
   /** Asks for a share of an identifier, for those who check it later. */
@@ -144,27 +147,21 @@ class Shares {
     this.#ask(known, 0, 0).catch(() => (known.renewAfter = now() + TICK_MS))
   }
 
-  #ask(known, least, cost, until = now() + this.#source.timeoutMs) {
+  #ask(known, least, cost) {
     const wanted = Math.min(Math.max(least, 1, known.waiting, known.demand(now())), Number.MAX_SAFE_INTEGER)
-    const asked = this.#lease(known, wanted, least, cost, until).finally(() => (known.asking = undefined))
+    const asked = this.#lease(known, wanted, least, cost).finally(() => (known.asking = undefined))
     known.asking = asked
-    known.askingUntil = until
     return asked
   }
 
   /** Asks for a share, of which `cost` hits are for the caller: `{ result, decided }`, without `decided` if there are none. */
-  async #lease(known, wanted, least, cost, until) {
+  async #lease(known, wanted, least, cost) {
     // Before it is sent, so that it ends here before it ends in the store.
     const began = now()
     const beganWall = Date.now()
     const { releases } = known
-    const { result, hits, charge } = await this.#source.lease(
-      known.policy,
-      known.identifier,
-      wanted,
-      least,
-      until - began,
-    )
+    const { result, hits, charge } = await this.#source.lease(known.policy, known.identifier, wanted, least)
+    if (result.source === 'store') this.#roundTrip = now() - began
     if (hits === 0) {
       if (!result.allowed && result.source === 'store') known.refuse(result, least, began)
       else known.renewAfter = now() + TICK_MS
@@ -183,21 +180,20 @@ class Shares {
   }
 
   /** Ends all shares of an identifier; resolves once what was left of them has been given back. */
-  #giveBack(known, until) {
-    return Promise.all([this.#end(known, known.next, until), this.#end(known, known.share, until)])
+  #giveBack(known) {
+    return Promise.all([this.#end(known, known.next), this.#end(known, known.share)])
   }
 
   /** Ends a share; resolves once what was left of it has been given back. */
-  async #end(known, lease, until = Infinity) {
+  async #end(known, lease) {
     if (lease === undefined) return
     if (known.next === lease) known.next = undefined
     else if (known.share === lease) [known.share, known.next] = [known.next, undefined]
-    const at = now()
-    const left = lease.end(at)
+    const left = lease.end(now())
     if (left === 0) return
     const { policy, identifier } = known
     // What cannot be given back stays spent until the limit is whole again.
-    await this.#source.giveBack(policy, identifier, lease.charge, lease.hits - left, until - at).catch(() => {})
+    await this.#source.giveBack(policy, identifier, lease.charge, lease.hits - left).catch(() => {})
   }
 
   #tick() {

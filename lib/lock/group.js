@@ -44,7 +44,7 @@ class LockGroup {
   }
 }
 
-/** The distinct resources of an array, in the order in which every caller acquires them, so that no two wait for each other. */
+/** The distinct resources of an array, in the order in which every caller acquires them, so that no two hold what the other waits for. */
 function sortedResources(resources) {
   if (!isArray(resources)) throw argumentError(`resources must be an array, got ${describe(resources)}`)
   const names = readArray(resources)

@@ -93,7 +93,6 @@ impl LockHandle {
     /// The call that acquires the lock, and has it renewed then. If it is `in_turn` and the lock is not free, the caller is in its queue then.
     fn acquisition(&self, open_store: &Arc<OpenStore>, in_turn: bool) -> Result<Call<bool>> {
         let (store, locks, kept) = (open_store.store().clone(), self.locks.clone(), Arc::downgrade(&self.kept));
-        let wanted = self.wanted.clone();
         let Wanted { resource, token, ttl: life, max_hold } = self.wanted.clone();
         let requested = Instant::now();
         let call = if in_turn {
@@ -102,16 +101,23 @@ impl LockHandle {
             self.locks.acquire_fenced(&resource, &token, life)?
         };
         let (doubtful_store, doubtful_locks) = (Arc::downgrade(&store), locks.clone());
+        let (doubtful_resource, doubtful_token) = (resource.clone(), token.clone());
         let call = lock::reporting_doubt(call, move || {
-            let Some(store) = doubtful_store.upgrade() else { return };
-            if in_turn {
-                return lock_wait::leave(store, doubtful_locks, wanted, true);
-            }
-            let Wanted { resource, token, ttl, .. } = wanted;
-            doubtful_release::retry_until_released(&store, ttl, move || doubtful_locks.release(&resource, &token));
+            // The caller then leaves its queue, and releases the lock with that.
+            let Some(store) = doubtful_store.upgrade().filter(|_| !in_turn) else { return };
+            doubtful_release::retry_until_released(&store, life, move || {
+                doubtful_locks.release(&doubtful_resource, &doubtful_token)
+            });
         });
+        let wanted = self.wanted.clone();
         Ok(call.then(move |fence| {
-            let Some(fence) = fence else { return Ok(Step::Done(false)) };
+            let Some(fence) = fence else {
+                // The thread of its caller has ended.
+                if in_turn && kept.strong_count() == 0 {
+                    runtime::get()?.spawn(async move { lock_wait::leave(&store, &locks, wanted, false).await });
+                }
+                return Ok(Step::Done(false));
+            };
             let grant = Grant { resource, token, fence, requested, life, max_hold };
             keep(&store, &locks, &kept, grant).map(Step::Done)
         }))

@@ -1,9 +1,9 @@
 //! How a `LockHandle` waits for a lock that another caller holds.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use cinnabar_core::{
-    agents::lock_wait::{self, LockWait},
+    agents::lock_wait::{self, Deadline, LockWait},
     output::Output,
 };
 use cinnabar_port::{
@@ -12,7 +12,7 @@ use cinnabar_port::{
 };
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 
 use super::handle::{LockHandle, keep};
 use crate::js::{
@@ -32,9 +32,9 @@ impl LockHandle {
     }
 
     /// Waits for the lock for so many ms, with `fair` behind the callers of all processes: resolves to whether it was acquired. `watch` or
-    /// `end` must follow.
+    /// `end` must follow. The first attempt has taken `round_trip_ms`.
     #[napi]
-    pub fn wait(&self, env: Env, timeout_ms: Unknown, fair: bool) -> RawValue {
+    pub fn wait(&self, env: Env, timeout_ms: Unknown, fair: bool, round_trip_ms: f64) -> RawValue {
         let js = Js(env.raw());
         let environment = self.core.environment();
         let prepare = || {
@@ -43,7 +43,12 @@ impl LockHandle {
         };
         let (patience, open_store, runtime) = match prepare() {
             Ok(prepared) => prepared,
-            Err(error) => return RawValue(environment.rejected(js, &error)),
+            Err(error) => {
+                if fair {
+                    self.leave(false);
+                }
+                return RawValue(environment.rejected(js, &error));
+            }
         };
         let (promise, ticket) = environment.promise(js, Operation { name: "ACQUIRE LOCK", empty: None });
         let Some(ticket) = ticket else { return RawValue(promise) };
@@ -52,7 +57,7 @@ impl LockHandle {
         let (locks, wanted, kept) = (self.locks.clone(), self.wanted.clone(), Arc::downgrade(&self.kept));
         self.delay.begin(&self.core);
         let (in_flight, completions) = (OpenStore::begin(open_store), environment.completions.clone());
-        let deadline = Instant::now() + patience;
+        let deadline = Deadline::new(patience, Duration::try_from_secs_f64(round_trip_ms / 1000.0).unwrap_or_default());
         runtime.spawn(async move {
             let settle = |result: Result<bool>| {
                 completions.push(Completion::Calls(vec![(result.map(Output::Bool), ticket)]));
@@ -76,12 +81,18 @@ impl LockHandle {
         RawValue(promise)
     }
 
-    /// Does not wait after an `acquire` in turn.
+    /// Does not wait after an `acquire` in turn, which may have acquired the lock if that is in doubt. `disconnect()` waits for this.
     #[napi]
-    pub fn leave(&self) {
-        if let Some(store) = self.core.store() {
-            lock_wait::leave(store, self.locks.clone(), self.wanted.clone(), false);
-        }
+    pub fn leave(&self, is_in_doubt: bool) {
+        let (Some(open_store), Ok(runtime)) = (self.delay.open_store(), runtime::get()) else { return };
+        let (locks, wanted) = (self.locks.clone(), self.wanted.clone());
+        let in_flight = OpenStore::begin(open_store);
+        runtime.spawn(async move {
+            tokio::select! {
+                () = lock_wait::leave(in_flight.store(), &locks, wanted, is_in_doubt) => {}
+                () = in_flight.abandoned() => {}
+            }
+        });
     }
 
     /// Ends a wait.

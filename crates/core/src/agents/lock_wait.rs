@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use cinnabar_port::{
     error::{Error, Kind, Result},
-    random, runtime,
+    random,
 };
 use tokio::time::Instant;
 
@@ -21,10 +21,8 @@ pub use queue::is_waited_for;
 const RECHECK_SOON: Duration = Duration::from_millis(100);
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(2);
-/// How long before the deadline of a caller the last attempt is made, which finds out whether the store is still there.
-const LAST_ATTEMPT: Duration = Duration::from_millis(250);
-/// An attempt that has had no reply for so long at a deadline counts as failed.
-const NO_REPLY: Duration = Duration::from_millis(150);
+/// How long before the deadline of a caller the last attempt is made at most.
+const MAX_LEAD: Duration = Duration::from_millis(750);
 
 /// A lock that is waited for.
 #[derive(Clone)]
@@ -64,7 +62,7 @@ impl LockWait {
         store: &Arc<Store>,
         locks: &Arc<Locks>,
         wanted: Wanted,
-        deadline: Instant,
+        deadline: Deadline,
         fair: bool,
     ) -> Result<Self> {
         Ok(if fair {
@@ -94,14 +92,8 @@ impl LockWait {
     }
 }
 
-/// Removes a caller whose first attempt has failed, or that does not wait after it. The lock may have been acquired if that is in doubt.
-pub fn leave(store: Arc<Store>, locks: Arc<Locks>, wanted: Wanted, is_in_doubt: bool) {
-    let Ok(runtime) = runtime::get() else { return };
-    runtime.spawn(async move { remove(&store, &locks, wanted, is_in_doubt).await });
-}
-
 /// Removes a caller from those that the store knows to wait, and the lock that it may have acquired if that is in doubt.
-async fn remove(store: &Arc<Store>, locks: &Arc<Locks>, wanted: Wanted, is_in_doubt: bool) {
+pub async fn leave(store: &Arc<Store>, locks: &Arc<Locks>, wanted: Wanted, is_in_doubt: bool) {
     let Wanted { resource, token, ttl, .. } = wanted;
     let until = Instant::now() + ATTEMPT;
     if is_in_doubt {
@@ -119,9 +111,30 @@ async fn remove(store: &Arc<Store>, locks: &Arc<Locks>, wanted: Wanted, is_in_do
     }
 }
 
-/// Why an attempt without a reply has failed.
-fn no_reply() -> Error {
-    Error::new(Kind::Unavailable, "the server did not reply to the last attempt")
+/// When a caller waits no longer, and how it learns whether the store is still there then.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    at: Instant,
+    lead: Duration,
+    round_trip: Duration,
+}
+
+impl Deadline {
+    /// Returns the deadline of a caller that waits for so long, and whose first attempt has taken `round_trip`.
+    pub fn new(patience: Duration, round_trip: Duration) -> Self {
+        Self { at: Instant::now() + patience, lead: (patience / 2).min(MAX_LEAD), round_trip }
+    }
+
+    /// When the last attempt is due, unless the one at `last` was late enough.
+    fn last_attempt(self, last: Instant) -> Option<Instant> {
+        self.at.checked_sub(self.lead).filter(|due| *due > last + self.lead / 3)
+    }
+
+    /// Why the store is unavailable at the deadline, if the attempt that began then has had no reply, while one takes so long as a rule.
+    fn silence(self, began: Option<Instant>, round_trip: Duration) -> Option<Error> {
+        let is_silent = began?.elapsed() >= (self.lead * 2 / 3).max(round_trip.max(self.round_trip) * 3);
+        is_silent.then(|| Error::new(Kind::Unavailable, "the server did not reply to the last attempt"))
+    }
 }
 
 fn with_jitter(pause: Duration) -> Duration {

@@ -29,7 +29,7 @@ use tokio::{
 
 use super::{
     super::{doubtful_release, lock_keeper::Grant, subscription::ChannelSubscription},
-    ATTEMPT, LAST_ATTEMPT, NO_REPLY, RECHECK_SOON, Wanted, no_reply, remove, with_jitter,
+    ATTEMPT, Deadline, RECHECK_SOON, Wanted, leave, with_jitter,
 };
 use crate::{
     features::lock::{Attempt, Locks},
@@ -50,20 +50,8 @@ struct Queue {
     failure: Option<Error>,
     /// When the attempt in flight began.
     asking: Option<Instant>,
-}
-
-impl Queue {
-    /// Why the store is unavailable, as far as is known.
-    fn failure(&self) -> Option<Error> {
-        let is_silent = self.asking.is_some_and(|began| began.elapsed() >= NO_REPLY);
-        self.failure.clone().or_else(|| is_silent.then(no_reply))
-    }
-
-    /// When the last attempt is due for the next caller whose deadline comes.
-    fn last_attempt(&self, after: Instant) -> Option<Instant> {
-        let due = self.waiters.iter().filter_map(|waiter| waiter.deadline.checked_sub(LAST_ATTEMPT));
-        due.filter(|due| *due > after).min()
-    }
+    /// How long the last attempt with a reply took.
+    round_trip: Duration,
 }
 
 /// Dropped by all who have it once nothing of a caller that waited is left in the store.
@@ -71,7 +59,7 @@ type Stay = Arc<oneshot::Sender<()>>;
 
 struct Waiter {
     wanted: Wanted,
-    deadline: Instant,
+    deadline: Deadline,
     done: oneshot::Sender<Result<Unclaimed>>,
     stay: Stay,
 }
@@ -104,7 +92,7 @@ impl Drop for Unclaimed {
 /// A caller that waits in a queue until it gets the lock or leaves.
 pub struct Waiting {
     key: Key,
-    deadline: Instant,
+    deadline: Deadline,
     is_done: oneshot::Receiver<Result<Unclaimed>>,
     has_left: oneshot::Receiver<()>,
     wake: Arc<Notify>,
@@ -123,7 +111,7 @@ impl Waiting {
     ///
     /// # Errors
     /// Those of the arguments, and of the runtime.
-    pub fn begin(store: &Arc<Store>, locks: &Arc<Locks>, wanted: Wanted, deadline: Instant) -> Result<Self> {
+    pub fn begin(store: &Arc<Store>, locks: &Arc<Locks>, wanted: Wanted, deadline: Deadline) -> Result<Self> {
         let runtime = runtime::get()?;
         let key = (Arc::as_ptr(store).addr(), locks.free_channel(&wanted.resource)?);
         let ((done, is_done), (stay, has_left)) = (oneshot::channel(), oneshot::channel());
@@ -132,7 +120,7 @@ impl Waiting {
         let queue = queues.entry(key.clone()).or_insert_with(|| {
             let wake = Arc::<Notify>::default();
             runtime.spawn(run(store.clone(), locks.clone(), key.clone(), wake.clone()));
-            Queue { waiters: VecDeque::new(), wake, failure: None, asking: None }
+            Queue { waiters: VecDeque::new(), wake, failure: None, asking: None, round_trip: Duration::ZERO }
         });
         queue.waiters.push_back(waiter);
         let wake = queue.wake.clone();
@@ -146,8 +134,11 @@ impl Waiting {
     /// # Errors
     /// Those of the store: at once if they would not pass by themselves, otherwise at the deadline, if the last attempt failed.
     pub async fn granted(&mut self) -> Result<Option<Grant>> {
-        let Ok(result) = timeout_at(self.deadline, &mut self.is_done).await else {
-            let failure = QUEUES.lock().get(&self.key).and_then(Queue::failure);
+        let Ok(result) = timeout_at(self.deadline.at, &mut self.is_done).await else {
+            let queues = QUEUES.lock();
+            let failure_of =
+                |queue: &Queue| queue.failure.clone().or_else(|| self.deadline.silence(queue.asking, queue.round_trip));
+            let failure = queues.get(&self.key).and_then(failure_of);
             return failure.map_or(Ok(None), Err);
         };
         let result = result.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "a waiting caller was never notified")));
@@ -193,7 +184,7 @@ async fn run(store: Arc<Store>, locks: Arc<Locks>, key: Key, wake: Arc<Notify>) 
         let has_gone = |entered: &mut Entered| first.as_ref().is_none_or(|(it, _)| it.token != entered.wanted.token);
         if let Some(gone) = entered.take_if(has_gone) {
             let Entered { wanted, in_doubt, _stay } = gone;
-            remove(&store, &locks, wanted, in_doubt).await;
+            leave(&store, &locks, wanted, in_doubt).await;
         }
         let Some((wanted, stay)) = first else {
             if end(&key) {
@@ -251,9 +242,12 @@ fn note_attempt(key: &Key, began: Instant) {
 fn note_result(key: &Key, failure: Option<Error>, began: Instant) -> Option<Instant> {
     let mut queues = QUEUES.lock();
     let queue = queues.get_mut(key)?;
+    if failure.is_none() {
+        queue.round_trip = began.elapsed();
+    }
     queue.failure = failure;
     queue.asking = None;
-    queue.last_attempt(began + (LAST_ATTEMPT - NO_REPLY))
+    queue.waiters.iter().filter_map(|waiter| waiter.deadline.last_attempt(began)).min()
 }
 
 async fn subscribe(store: &Arc<Store>, key: &Key, wake: &Arc<Notify>, begun: &Arc<AtomicBool>) -> ChannelSubscription {

@@ -27,7 +27,7 @@ use tokio::{
 
 use super::{
     super::{lock_keeper::Grant, subscription::ChannelSubscription},
-    ATTEMPT, LAST_ATTEMPT, NO_REPLY, RECHECK_SOON, Wanted, no_reply, remove, with_jitter,
+    ATTEMPT, Deadline, RECHECK_SOON, Wanted, leave, with_jitter,
 };
 use crate::{
     features::lock::{Attempt, Locks},
@@ -94,22 +94,33 @@ pub struct Turn {
     store: Arc<Store>,
     locks: Arc<Locks>,
     wanted: Wanted,
-    deadline: Instant,
+    deadline: Deadline,
     woken: Arc<Notify>,
     listener: Option<Arc<TurnListener>>,
     /// The attempt in flight, and when it began.
     attempt: Option<(JoinHandle<Result<Attempt>>, Instant)>,
     /// Why the last attempt failed, if it did because the store was unavailable. It may have been applied.
     failure: Option<Error>,
+    /// How long the last attempt with a reply took.
+    round_trip: Duration,
     has_lock: bool,
 }
 
 impl Turn {
     /// Begins to wait for the lock until `deadline`; the caller has been entered.
-    pub fn begin(store: &Arc<Store>, locks: &Arc<Locks>, wanted: Wanted, deadline: Instant) -> Self {
-        let (store, locks) = (store.clone(), locks.clone());
-        let (woken, listener, attempt, failure) = (Arc::default(), None, None, None);
-        Self { store, locks, wanted, deadline, woken, listener, attempt, failure, has_lock: false }
+    pub fn begin(store: &Arc<Store>, locks: &Arc<Locks>, wanted: Wanted, deadline: Deadline) -> Self {
+        Self {
+            store: store.clone(),
+            locks: locks.clone(),
+            wanted,
+            deadline,
+            woken: Arc::default(),
+            listener: None,
+            attempt: None,
+            failure: None,
+            round_trip: Duration::ZERO,
+            has_lock: false,
+        }
     }
 
     /// Waits until the lock is acquired; `None` if it is not this caller's turn by the deadline.
@@ -127,10 +138,10 @@ impl Turn {
         loop {
             tokio::select! {
                 () = woken.notified() => {}
-                () = sleep_until(due.min(self.deadline)) => {}
+                () = sleep_until(due.min(self.deadline.at)) => {}
             }
             let requested = Instant::now();
-            if requested >= self.deadline {
+            if requested >= self.deadline.at {
                 return self.at_deadline();
             }
             let recheck = match self.ask(requested).await {
@@ -141,6 +152,7 @@ impl Turn {
                 }
                 Some(Ok(Attempt::Held(left))) => {
                     self.failure = None;
+                    self.round_trip = requested.elapsed();
                     let left = if left.is_zero() { RECHECK_SOON } else { left + Duration::from_millis(1) };
                     left.min(with_jitter(if self.listen()? { RECHECK } else { RECHECK_SOON }))
                 }
@@ -164,7 +176,7 @@ impl Turn {
         // It is never cancelled, so that its outcome is known when the caller leaves.
         let attempt = tokio::spawn(async move { store.call(call, requested + ATTEMPT).await });
         let (attempt, _) = self.attempt.insert((attempt, requested));
-        let result = timeout_at(self.deadline, attempt).await.ok()?;
+        let result = timeout_at(self.deadline.at, attempt).await.ok()?;
         self.attempt = None;
         Some(result.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "an attempt to acquire a lock ended early"))))
     }
@@ -187,18 +199,13 @@ impl Turn {
     }
 
     fn next_attempt(&self, last: Instant, recheck: Duration) -> Instant {
-        let last_attempt =
-            self.deadline.checked_sub(LAST_ATTEMPT).filter(|due| *due > last + (LAST_ATTEMPT - NO_REPLY));
-        (Instant::now() + recheck).min(last_attempt.unwrap_or(self.deadline))
+        (Instant::now() + recheck).min(self.deadline.last_attempt(last).unwrap_or(self.deadline.at))
     }
 
     fn at_deadline(&self) -> Result<Option<Grant>> {
-        let is_silent = self.attempt.as_ref().is_some_and(|(_, began)| began.elapsed() >= NO_REPLY);
-        match &self.failure {
-            Some(failure) => Err(failure.clone()),
-            None if is_silent => Err(no_reply()),
-            None => Ok(None),
-        }
+        let began = self.attempt.as_ref().map(|(_, began)| *began);
+        let failure = self.failure.clone().or_else(|| self.deadline.silence(began, self.round_trip));
+        failure.map_or(Ok(None), Err)
     }
 
     /// Waits no more. Completes when nothing of it is left in the store, nor a lock that it was given meanwhile.
@@ -213,6 +220,6 @@ impl Turn {
             Some((attempt, _)) => !matches!(attempt.await, Ok(Ok(Attempt::Held(_)))),
             None => self.failure.is_some(),
         };
-        remove(&self.store, &self.locks, self.wanted, is_in_doubt).await;
+        leave(&self.store, &self.locks, self.wanted, is_in_doubt).await;
     }
 }
