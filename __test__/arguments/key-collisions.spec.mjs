@@ -74,6 +74,7 @@ test('no two pairs of an address and a route have one key, however they are spel
   // The keys of usual addresses stay as they are documented.
   assert.equal(key('203.0.113.7', '/login'), 'ratelimit:203.0.113.7:/login')
   assert.equal(key('fe80::1%eth0', '/'), 'ratelimit:fe80::1%eth0:/')
+  assert.equal(key('%sha256}', '/'), 'ratelimit:%25sha256%7D:/')
   const property = fc.property(text, text, text, text, (ip, route, otherIp, otherRoute) => {
     assert.equal(key(ip, route) === key(otherIp, otherRoute), ip === otherIp && route === otherRoute)
   })

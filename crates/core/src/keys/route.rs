@@ -119,7 +119,8 @@ fn in_route(c: u8, _: &[u8]) -> bool {
 fn in_address(c: u8, rest: &[u8]) -> bool {
     match c {
         b'{' | b'}' => true,
-        b'%' => [&b"25"[..], b"7b", b"7d", b"sha256%"]
+        // A brace after `%sha256` becomes a `%` too.
+        b'%' => [&b"25"[..], b"7b", b"7d", b"sha256"]
             .iter()
             .any(|code| rest.get(..code.len()).is_some_and(|start| start.eq_ignore_ascii_case(code))),
         _ => false,
@@ -165,6 +166,7 @@ mod tests {
             ("fe80::1%eth0", "GET:/é", "ratelimit:fe80::1%eth0:GET%3A/é"),
             ("%7b{%25", "%", "ratelimit:%257b%7B%2525:%25"),
             ("%SHA256%", "", "ratelimit:%25SHA256%:"),
+            ("%sha256}", "", "ratelimit:%25sha256%7D:"),
         ] {
             assert_eq!(key(address, route), wanted);
         }
@@ -178,8 +180,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_route_key_is_recognized_and_no_two_are_equal(
-            one in ("[%{}:a257bDsh]{0,12}|.{0,600}", "[%{}:a257bD]{0,12}|.{0,600}"),
-            other in ("[%{}:a257bDsh]{0,12}|.{0,600}", "[%{}:a257bD]{0,12}|.{0,600}"),
+            one in ("(%sha256|[%{}:a257bDsh]){0,12}|.{0,600}", "[%{}:a257bD]{0,12}|.{0,600}"),
+            other in ("(%sha256|[%{}:a257bDsh]){0,12}|.{0,600}", "[%{}:a257bD]{0,12}|.{0,600}"),
         ) {
             prop_assert!(is_route_key(&key(&one.0, &one.1)));
             prop_assert_eq!(one == other, key(&one.0, &one.1) == key(&other.0, &other.1));
