@@ -28,6 +28,9 @@ async function hearing(service, channel) {
   return { channel, seen, subscription }
 }
 
+// Of messages in flight between two nodes, of which one is published every millisecond or so.
+const MOST_REPEATED = 20
+
 /** Publishes 1, 2, 3… to each channel at a steady rate until `stop`, which returns what was sent to each. */
 function publishing(service, names) {
   const sent = new Map(names.map((name) => [name, []]))
@@ -53,7 +56,10 @@ function publishing(service, names) {
   }
 }
 
-/** Fails unless all that was heard is in order, each once, and whatever is missing is missing at a gap. */
+/**
+ * Fails unless all that was heard is in order, each once, and whatever is missing is missing at a gap. There, the last ones may come again: the
+ * former owner of a slot has delivered them, and its message to the new one arrives later than the subscription.
+ */
 function assertNothingSilentlyMissed(seen, sent, name) {
   let [last, gap] = [0, false]
   for (const value of seen) {
@@ -61,6 +67,7 @@ function assertNothingSilentlyMissed(seen, sent, name) {
       gap = true
       continue
     }
+    if (gap && value <= last && value > last - MOST_REPEATED) continue
     assert.ok(value > last, `${name}: ${value} came after ${last}`)
     assert.ok(value === last + 1 || gap, `${name}: ${last + 1} to ${value - 1} are missing and no gap was reported`)
     ;[last, gap] = [value, false]
@@ -237,15 +244,17 @@ describe('sharded channels of a cluster', () => {
     await Promise.all([service.disconnect(), publisher.disconnect()])
   })
 
-  test('are heard from the new owner when the former goes on as a replica, which does not hear of everything', async () => {
+  test('are heard from the new owner when the former goes on as a replica, which does not hear of everything', async (t) => {
     const owner = await cluster.nodeOf(slotC)
     const [replica] = await cluster.replicasOf(owner)
     const service = new RedisService({ url: cluster.url, log: false })
     // With other settings it has connections and a map of its own, as another process has.
     const publisher = new RedisService({ url: cluster.url, poolSize: 3, log: false })
+    t.after(() => Promise.all([service.disconnect(), publisher.disconnect()]))
     const channel = cluster.keyIn(slotC)
     const { seen } = await hearing(service, channel)
     const flow = publishing(publisher, [channel])
+    t.after(() => flow.stop())
     await until('it flows', () => flow.now() > 50)
     await cluster.failover(replica)
     await until('it is heard from the new owner', async () => (await channels(replica)).includes(channel))
@@ -259,7 +268,6 @@ describe('sharded channels of a cluster', () => {
       seen.filter(({ missed }) => missed),
       [{ missed: 'unknown' }],
     )
-    await Promise.all([service.disconnect(), publisher.disconnect()])
   })
 
   test('a subscription ends within its time where no node has its slot', async () => {
