@@ -121,6 +121,25 @@ function otherThanOptions(chain, names, within) {
   return argumentError(`${wanted}, got an instance of a class with none of them`)
 }
 
+/** The elements of an array, each read once. Throws for what is no array or cannot be read; `of` says of what it is to be an array. */
+function elementsOf(array, name, of = '') {
+  if (!isArray(array)) throw argumentError(`${name} must be an array${of}, got ${describe(array)}`)
+  try {
+    return Array.from(array)
+  } catch (error) {
+    // A proxy may throw whenever it is read.
+    throw argumentError(`${name} could not be read`, error)
+  }
+}
+
+/** The same of strings. */
+function stringsOf(array, name) {
+  const elements = elementsOf(array, name)
+  const wrong = elements.findIndex((element) => typeof element !== 'string')
+  if (wrong < 0) return elements
+  throw argumentError(`${name}[${wrong}] must be a string, got ${describe(elements[wrong])}`)
+}
+
 function titleOf(within) {
   return within === '' ? 'options' : within.replace(/\.$/, '')
 }
@@ -196,8 +215,10 @@ module.exports = {
   assertMilliseconds,
   describe,
   describeNumber,
+  elementsOf,
   hasOption,
   isArray,
   ownOptions,
   readOptions,
+  stringsOf,
 }

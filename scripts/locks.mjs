@@ -126,6 +126,7 @@ async function contend({ postgres, resources, seed, url, every, fault, isDone })
   try {
     let next = performance.now() + every
     while (!isDone(acquired)) {
+      // A fault every second or so, at random moments.
       await sleep(400 + 1200 * dice())
       const at = Math.floor(dice() * PROCESSES)
       if (dice() < 0.5) {

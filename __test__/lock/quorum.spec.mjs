@@ -90,7 +90,9 @@ describe('a lock on a quorum', () => {
     await refuses(locks.acquire('r', { wait: { timeoutMs: 200 } }), 'E_LOCK_HELD')
     const controller = new AbortController()
     const aborted = refuses(locks.acquire('r', { wait: { signal: controller.signal } }), 'E_ABORTED')
-    setTimeout(() => controller.abort(), 100)
+    // Refused after the other one, which therefore pauses between two attempts.
+    await refuses(locks.acquire('r'), 'E_LOCK_HELD')
+    controller.abort()
     await aborted
     await refuses(locks.acquire('r', { wait: { signal: AbortSignal.abort() } }), 'E_ABORTED')
     const waiting = locks.acquire('r', { wait: {} })
@@ -156,8 +158,13 @@ describe('a lock on a quorum', () => {
 test('a quorum has at least three servers, each its own', async () => {
   const message = (text) => ({ code: 'E_INVALID_ARGUMENT', message: text })
   assert.throws(() => new QuorumLock(), message(/^services must be an array of RedisService, got undefined/))
-  assert.throws(() => new QuorumLock(services.slice(1)), message('services must be at least 3, got 2'))
-  assert.throws(() => new QuorumLock([...services.slice(1), services[1]]), message(/a server of its own each/))
+  assert.throws(() => new QuorumLock(services.slice(1)), message('services must contain at least 3, got 2'))
+  assert.throws(() => new QuorumLock([...services.slice(1), services[1]]), message(/must use a different server/))
+  const { proxy, revoke } = Proxy.revocable([], {})
+  revoke()
+  assert.throws(() => new QuorumLock(proxy), { code: 'E_INVALID_ARGUMENT' })
+  const throwing = new Proxy(services, { get: () => assert.fail('read') })
+  assert.throws(() => new QuorumLock(throwing), message('services could not be read'))
   assert.throws(() => new QuorumLock([1, 2, 3]), { code: 'E_INVALID_ARGUMENT' })
   assert.throws(() => new QuorumLock(services, { prefx: 'x' }), message(/did you mean "prefix"/))
   for (const options of [1, { ttl: 1 }, { ttlSeconds: 0 }, { wait: true }, { wait: { fair: true } }]) {

@@ -295,10 +295,12 @@ describe('waiting for a lock in several processes', () => {
     const service = new RedisService({ url: server.url, log: false })
     const acquire = (wait) => service.locks.acquire('r', { wait })
     const skip = (wait) => service.locks.withLock('r', () => assert.fail('ran'), 30, { skipIfHeld: true, wait })
+    const acquireInTurn = (wait) => acquire({ ...wait, fair: true })
     // The lock would be free before the wait ends, or long after it.
     for (const [take, PX] of [
       [acquire, 700],
       [acquire, 60_000],
+      [acquireInTurn, 60_000],
       [skip, 700],
       [skip, 60_000],
     ]) {

@@ -2,7 +2,7 @@
 
 const { binding } = require('../bridge.js')
 const { argumentError } = require('../error.js')
-const { describe, isArray } = require('../options.js')
+const { describe, stringsOf } = require('../options.js')
 
 /** The texts of an `AddressList`; `undefined` for anything else. */
 let textsOf
@@ -30,25 +30,10 @@ class AddressList {
 }
 
 function addressList(networks) {
-  return new AddressList(checkedNetworks(textsIn(networks, 'networks'), 'networks'))
+  return new AddressList(checkedNetworks(stringsOf(networks, 'networks'), 'networks'))
 }
 
-/** The texts of an array, each read once. */
-function textsIn(array, name) {
-  if (!isArray(array)) throw argumentError(`${name} must be an array, got ${describe(array)}`)
-  let texts
-  try {
-    texts = Array.from(array)
-  } catch (error) {
-    // A proxy may throw whenever it is read.
-    throw argumentError(`${name} could not be read`, error)
-  }
-  const wrong = texts.findIndex((text) => typeof text !== 'string')
-  if (wrong < 0) return texts
-  throw argumentError(`${name}[${wrong}] must be a string, got ${describe(texts[wrong])}`)
-}
-
-/** The same texts, if each of them is an address or a network. */
+/** These texts, if each of them is an address or a network. */
 function checkedNetworks(texts, name) {
   const wrong = texts.findIndex((text) => !binding.AddressList.isNetwork(text))
   if (wrong < 0) return texts
@@ -59,6 +44,5 @@ function checkedNetworks(texts, name) {
 module.exports = {
   addressList,
   checkedNetworks,
-  textsIn,
   textsOf,
 }

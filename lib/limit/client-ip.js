@@ -2,8 +2,8 @@
 
 const { binding } = require('../bridge.js')
 const { argumentError } = require('../error.js')
-const { describe, describeNumber, isArray, ownOptions } = require('../options.js')
-const { addressList, checkedNetworks, textsIn, textsOf } = require('./address-list.js')
+const { describe, describeNumber, isArray, ownOptions, stringsOf } = require('../options.js')
+const { addressList, checkedNetworks, textsOf } = require('./address-list.js')
 
 const OPTIONS = ['trustedProxies', 'remoteAddress', 'header', 'ipv6Prefix']
 const MOST_PROXIES = 100
@@ -79,7 +79,7 @@ function nameOf(header = 'x-forwarded-for') {
 /** A number of proxies, or texts, which are checked once. */
 function readProxies(proxies = 0) {
   if (typeof proxies === 'number') return assertWhole(proxies, 'trustedProxies', 0, MOST_PROXIES)
-  if (isArray(proxies)) return textsIn(proxies, 'trustedProxies')
+  if (isArray(proxies)) return stringsOf(proxies, 'trustedProxies')
   throw argumentError(
     `trustedProxies must be a number of proxies (0 to ${MOST_PROXIES}) or an array of addresses, got ${describe(proxies)}`,
   )

@@ -1,9 +1,10 @@
 'use strict'
 
-const { undoIfAborted, whenAborted } = require('../call-limits.js')
-const { later, now } = require('../clock.js')
+const { undoIfAborted } = require('../call-limits.js')
+const { now } = require('../clock.js')
 const { CinnabarError } = require('../error.js')
 const { keepAlive } = require('../keep-alive.js')
+const { pause } = require('../pause.js')
 
 /**
  * Waits until hits are allowed, for at most `timeoutMs`. `reserve(ms)` charges them if their turn comes within that time, and resolves
@@ -20,7 +21,7 @@ async function waitForTurn({ reserve, refund, timeoutMs, limits, owner }) {
     if (allowed && (shadowDenied || retryAfterMs === 0)) return { ...result, retryAfterMs: 0 }
     if (!allowed && !(retryAfterMs <= until - now())) throw noTurn(timeoutMs, retryAfterMs)
     try {
-      await sleep(retryAfterMs, limits, owner)
+      await pause(retryAfterMs, limits, () => keepAlive(owner))
     } catch (error) {
       Promise.resolve(giveBack(result)).catch(() => {})
       throw error
@@ -34,19 +35,6 @@ function noTurn(timeoutMs, retryAfterMs) {
   return new CinnabarError(`no turn within timeoutMs (${timeoutMs} ms): ${next}; nothing was counted`, {
     code: 'E_TIMEOUT',
     retryable: Number.isFinite(retryAfterMs),
-  })
-}
-
-function sleep(ms, { signals }, owner) {
-  return new Promise((resolve, reject) => {
-    const ends = []
-    const end = (settle, value) => {
-      ends.forEach((end) => end())
-      settle(value)
-    }
-    ends.push(keepAlive(owner))
-    ends.push(later(ms, () => end(resolve), false))
-    ends.push(whenAborted(signals, (error) => end(reject, error)))
   })
 }
 

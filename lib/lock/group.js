@@ -1,7 +1,7 @@
 'use strict'
 
 const { argumentError } = require('../error.js')
-const { describe, isArray } = require('../options.js')
+const { stringsOf } = require('../options.js')
 const { DISPOSE, watchClock } = require('./handle.js')
 
 /** Locks of several resources, which are held, lost and released together. */
@@ -46,21 +46,9 @@ class LockGroup {
 
 /** The distinct resources of an array, in the order in which every caller acquires them, so that no two hold what the other waits for. */
 function sortedResources(resources) {
-  if (!isArray(resources)) throw argumentError(`resources must be an array, got ${describe(resources)}`)
-  const names = readArray(resources)
+  const names = stringsOf(resources, 'resources')
   if (names.length === 0) throw argumentError('resources must not be empty')
-  const wrong = names.findIndex((name) => typeof name !== 'string')
-  if (wrong >= 0) throw argumentError(`resources[${wrong}] must be a string, got ${describe(names[wrong])}`)
   return [...new Set(names)].sort()
-}
-
-function readArray(array) {
-  try {
-    return Array.from(array)
-  } catch (error) {
-    // A proxy may throw whenever it is read.
-    throw argumentError('resources could not be read', error)
-  }
 }
 
 module.exports = { LockGroup, sortedResources }

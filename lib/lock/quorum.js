@@ -1,11 +1,12 @@
 'use strict'
 
-const { NO_LIMITS, limitsWithin, throwIfAborted, whenAborted } = require('../call-limits.js')
-const { later, now } = require('../clock.js')
+const { NO_LIMITS, limitsWithin, throwIfAborted } = require('../call-limits.js')
+const { now } = require('../clock.js')
 const { CinnabarError, argumentError, isUnavailable } = require('../error.js')
 const { DistributedLock } = require('../lock.js')
 const { nativeOf, storeIdOf } = require('../native-service.js')
-const { assertFunction, assertMilliseconds, describe, isArray, ownOptions } = require('../options.js')
+const { assertFunction, assertMilliseconds, elementsOf, ownOptions } = require('../options.js')
+const { pause } = require('../pause.js')
 const { lostError, shortened } = require('./handle.js')
 const { QuorumLockHandle, addTo } = require('./quorum-handle.js')
 
@@ -37,9 +38,9 @@ class QuorumLock {
       throwIfAborted(limits)
       const { handle, error } = await this.#attempt(resource, { ttlSeconds, maxHoldSeconds }, limits)
       if (handle) return handle
-      const pause = PAUSE_MS * (0.5 + Math.random())
-      if (!error.retryable || now() + pause >= until) throw error
-      await sleep(pause, limits)
+      const pauseMs = PAUSE_MS * (0.5 + Math.random())
+      if (!error.retryable || now() + pauseMs >= until) throw error
+      await pause(pauseMs, limits)
     }
   }
 
@@ -100,11 +101,10 @@ class QuorumLock {
 }
 
 function readServices(services) {
-  if (!isArray(services)) throw argumentError(`services must be an array of RedisService, got ${describe(services)}`)
-  const list = Array.from(services)
-  if (list.length < FEWEST) throw argumentError(`services must be at least ${FEWEST}, got ${list.length}`)
+  const list = elementsOf(services, 'services', ' of RedisService')
+  if (list.length < FEWEST) throw argumentError(`services must contain at least ${FEWEST}, got ${list.length}`)
   const stores = new Set(list.map((service) => storeIdOf(nativeOf(service))))
-  if (stores.size < list.length) throw argumentError('services must have a server of its own each')
+  if (stores.size < list.length) throw argumentError('each of services must use a different server')
   return list
 }
 
@@ -120,20 +120,6 @@ function patienceFor(ttlSeconds) {
   return typeof ttlSeconds === 'number' && ttlSeconds > 0
     ? Math.max(Math.min(ttlSeconds * 100, MOST_PATIENCE_MS), 1)
     : MOST_PATIENCE_MS
-}
-
-function sleep(ms, { signals }) {
-  return new Promise((resolve, reject) => {
-    let stop
-    const end = later(ms, () => {
-      stop()
-      resolve()
-    })
-    stop = whenAborted(signals, (error) => {
-      end()
-      reject(error)
-    })
-  })
 }
 
 module.exports = { QuorumLock }

@@ -50,6 +50,7 @@ async function underLock(locks, db, resource, dice) {
   try {
     lock = await locks.acquire(resource, { ttlSeconds: TTL_SECONDS, wait })
   } catch ({ code }) {
+    // While no server listens a call fails at once, and would be repeated thousands of times a second.
     if (code === 'E_UNAVAILABLE') await sleep(50)
     return { resource, waited: now() - began, code }
   }
@@ -61,6 +62,7 @@ async function underLock(locks, db, resource, dice) {
     line.to = at
     return true
   }
+  // How long the work under the lock takes, so that faults meet holders at any moment of it.
   const pause = dice() * 5
   if (dice() < 0.0005) block(3000 * TTL_SECONDS)
   for (let n = 0; n < 2 && isHeld(); n++) {
