@@ -7,8 +7,8 @@ const { keepAlive } = require('./keep-alive.js')
 const { recordWait } = require('./load-cycles.js')
 
 /**
- * Resolves to the value of a shared load. A caller with `timeoutMs` waits no longer than that for the load, and once so much time has passed
- * since `calledAt`, not until its value is stored. Without it, a caller waits for its own load as long as a load may take; when another
+ * Resolves to the value of a shared load. A caller with `timeoutMs` waits for the load for that long. Once that much time has passed since
+ * `calledAt`, it takes the value as soon as it is loaded, before it is stored. Without it, a caller waits for its own load as long as a load may take; when another
  * caller's load is overdue, it starts a load of its own and takes whichever value arrives first.
  */
 function awaitLoad({ signals, timeoutMs }, share, calledAt) {

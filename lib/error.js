@@ -89,12 +89,12 @@ function allowsFallback(error) {
 }
 
 /**
- * What a framework takes for an error, of a reason of which it may not: `next()` and `done()` go on to the handler without one, or with
- * a falsy one, and Express's `next('route')` skips what follows.
+ * Returns an error to pass to `next()` or `done()` for a rejection with any value. Without an error, or with a falsy one, both call the handler,
+ * and Express's `next('route')` skips the middleware that follows.
  */
 function errorFor(reason) {
   if (typeof reason === 'object' && reason !== null) return reason
-  return new Error('middleware was rejected with something else than an error', { cause: reason })
+  return new Error('the promise of the middleware was rejected with a value that is not an error', { cause: reason })
 }
 
 module.exports = { CinnabarError, abortedError, allowsFallback, argumentError, errorFor, isUnavailable }

@@ -128,7 +128,7 @@ class RateLimiter extends Limitable {
     const until = now() + this.#native.timeoutMs()
     const { decided, isAway } = await partsOf(this).shared.shares.check(policy, identifier, cost, until)
     if (decided !== undefined) return decided
-    // A store that did not reply is not waited for once more.
+    // A store that did not reply gets only the rest of the time.
     const ms = Math.max(until - now(), 1)
     const native = isAway ? this.#native.within(limitsWithin(NO_LIMITS, { timeoutMs: ms })) : this.#native
     return native.take(policy, identifier, cost, undefined, HOW.take)

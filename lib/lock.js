@@ -72,7 +72,7 @@ class DistributedLock extends Limitable {
     const { ttlSeconds = 30, maxHoldSeconds = MAX_HOLD_SECONDS, wait } = ownOptions(options, ACQUIRE_OPTIONS)
     const waiting = readWait(limitsOf(this), wait)
     const names = sortedResources(resources)
-    // All of them first, since an invalid resource is an error before anything is sent.
+    // All of them before the first request, so that an invalid resource is refused before anything is sent.
     const handles = await Promise.all(names.map((name) => this.#handle(name, ttlSeconds, maxHoldSeconds, waiting)))
     const began = now()
     const locks = []

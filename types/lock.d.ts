@@ -13,17 +13,17 @@ export interface DistributedLockOptions {
 /** How to wait for a lock that another caller holds. */
 export interface LockWait {
   /**
-   * How long to wait, in milliseconds, from the call on. Default `30000`. The first request may take the `timeoutMs` of the service, even if that is
-   * longer.
+   * How long to wait, in milliseconds, counted from the call. Default `30000`. The first request may take up to the service's `timeoutMs`, even if
+   * that is longer.
    */
   timeoutMs?: number
   /** Ends the wait when it aborts. */
   signal?: AbortSignal
   /**
-   * Waits in turn: those that do get the lock in the order in which the server received their calls, from whatever process. Calls of one object
-   * are sent in their order, those of other services or with other limits beside them. One that does not wait in turn may come first. A caller loses its
-   * place if it has no contact with the server for 5 s, or the server loses its data. If a process dies while it waits, those behind it may have to
-   * wait for up to 5 s longer. Default `false`.
+   * Whether to wait in turn: first come, first served, across processes. The order is that in which the server received the calls. Within a
+   * process, calls of one object with the same limits are sent in their order; no order is promised between objects, or between different
+   * limits. A call without `fair` may overtake. A caller loses its place if it cannot reach the server for 5 s, or if the server loses its data.
+   * If a process dies while it waits, those behind it wait up to 5 s longer. Default `false`.
    */
   fair?: boolean
 }
@@ -47,7 +47,7 @@ export interface WithLockOptions extends CallLimits {
   maxHoldSeconds?: number
   /** As in {@link AcquireOptions.wait}. */
   wait?: LockWait
-  /** If another holder has the lock, at the end of `wait` too (not of `timeoutMs`, which does not wait), resolves to `undefined` without running the operation, instead of rejecting. Default `false`. */
+  /** If another holder has the lock, at the end of `wait` too (`timeoutMs` alone does not wait), resolves to `undefined` without running the operation, instead of rejecting. Default `false`. */
   skipIfHeld?: boolean
 }
 
@@ -101,15 +101,15 @@ export interface Lock {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** The locks of several resources, which are renewed like any {@link Lock}, and lost together. Each may be extended by itself. */
+/** The locks of several resources. Each is renewed like any {@link Lock}, and can be extended on its own. If one is lost, the group is lost. */
 export interface LockGroup {
-  /** The lock of each resource, sorted by its name, each resource once: `locks[0]` is not that of the first argument. */
+  /** One lock per resource, sorted by resource, without duplicates: `locks[0]` need not be the first resource that was passed. */
   readonly locks: readonly Lock[]
-  /** Whether no other caller can have one of them yet: see {@link Lock.held}. */
+  /** Whether all of them are held: see {@link Lock.held}. */
   readonly held: boolean
   /** Aborts with `E_LOCK_LOST` when one of them is lost: see {@link Lock.signal}. */
   readonly signal: AbortSignal
-  /** Releases all of them, and says what happened to each, in the order of `locks`. Calling it again returns the same. */
+  /** Releases all of them. Returns what happened to each, in the order of `locks`. Calling it again returns the same. */
   release(): Promise<ReleaseOutcome[]>
   /** Releases all of them. */
   [Symbol.asyncDispose](): Promise<void>
@@ -123,7 +123,7 @@ export interface LockInfo {
   ttlMs: number | null
   /** The last fencing token of the resource; `null` if none is remembered. `acquireLock` makes none. */
   fence: number | null
-  /** How many wait for it: processes, and calls that wait in turn ({@link LockWait.fair}). */
+  /** How many wait for it: one for each process, plus one for each call that waits in turn ({@link LockWait.fair}). */
   waiting: number
 }
 
@@ -174,9 +174,9 @@ export interface DistributedLock {
    */
   acquire(resource: string, options?: AcquireOptions): Promise<Lock>
   /**
-   * Acquires the locks of several resources, one after the other, sorted by their names, so that callers of `acquireAll` which hold no other locks
-   * cannot deadlock. A resource that is there twice is acquired once. `ttlSeconds` and `maxHoldSeconds` count for each of them; `wait.timeoutMs`, and
-   * the limits of `with()`, for all together. Rejects as `acquire` does; those that it has acquired until then are released before.
+   * Acquires the locks of several resources, one after the other in sorted order, so that callers of `acquireAll` that hold no other locks cannot
+   * deadlock. Duplicates are acquired once. `ttlSeconds` and `maxHoldSeconds` apply to each lock; `wait.timeoutMs` and the limits of `with()` apply
+   * to the whole call. Rejects as `acquire` does, after releasing what it had acquired.
    *
    * @example
    * await using both = await DistributedLock.acquireAll([`account:${from}`, `account:${to}`], { wait: { timeoutMs: 5000 } })

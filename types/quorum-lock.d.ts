@@ -14,7 +14,7 @@ export interface QuorumAcquireOptions {
 /** Options of `withLock`. */
 export type QuorumRunOptions = Omit<QuorumAcquireOptions, 'ttlSeconds'>
 
-/** A lock that a quorum of servers has granted. Each part is renewed as a {@link Lock} is, and keeps the process alive as one does. */
+/** A lock that a quorum of servers has granted. It has one part per server, which is renewed, and keeps the process alive, like a {@link Lock}. */
 export interface QuorumLockHandle {
   /** What it locks. */
   readonly resource: string
@@ -22,22 +22,22 @@ export interface QuorumLockHandle {
   readonly held: boolean
   /** Aborts with `E_LOCK_LOST` when too few of its parts are left: see {@link Lock.signal}. */
   readonly signal: AbortSignal
-  /** Sets the remaining ttl to `ttlSeconds` (30) on each server. Resolves to whether a quorum of them has done so; rejects if that is unknown. */
+  /** Sets the remaining ttl to `ttlSeconds` (30) on each server. Resolves to whether a quorum extended it; rejects if that is unknown. */
   extend(ttlSeconds?: number): Promise<boolean>
-  /** Releases the lock on all servers, and says what happened to it on a quorum of them. Calling it again returns the same. */
+  /** Releases the lock on all servers. Returns what happened on a quorum of them. Calling it again returns the same. */
   release(): Promise<ReleaseOutcome>
   /** Releases the lock. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
- * Locks that a majority of at least three independent servers has to grant (the algorithm Redlock), so that they survive the loss of a minority
- * of the servers. A server that is part of a Sentinel or a cluster with replicas is none that is independent of them.
+ * Locks that a majority of at least three independent servers has to grant (the Redlock algorithm). They survive the loss of a minority of the
+ * servers. The nodes of one Sentinel group or one cluster are not independent.
  *
- * What it cannot do: two callers may hold a lock at once if a server restarts without its data and grants it again (let it stay down for longer than
- * the longest ttl, or use `appendfsync always`), if clocks run at different rates, or while a process is suspended between a check and a write. There
- * is no fencing token, because the servers do not count together. Where it matters, let one server grant the lock with a {@link DistributedLock},
- * and the storage check its `fence`.
+ * Limits: two callers may hold a lock at once if a server restarts without its data and grants the lock again (keep it down for longer than the
+ * longest ttl, or use `appendfsync always`), if clocks run at different rates, or if a process is suspended between a check and a write. There is
+ * no fencing token, because independent servers share no counter. If that matters, use a {@link DistributedLock} on one server, and let the
+ * storage check its `fence`.
  *
  * @example
  * const locks = new QuorumLock(urls.map((url) => new RedisService({ url })))
@@ -45,8 +45,8 @@ export interface QuorumLockHandle {
  */
 export interface QuorumLock {
   /**
-   * Acquires the lock. Rejects with `E_LOCK_HELD` if other callers hold it on too many servers, with `E_UNAVAILABLE` if too few servers are
-   * available; what some of them have granted is released. A server has a tenth of the ttl to reply, 1 s at most.
+   * Acquires the lock. Rejects with `E_LOCK_HELD` if other callers hold it on too many servers, and with `E_UNAVAILABLE` if too few servers
+   * reply; the parts that were granted are released. Each server has a tenth of the ttl to reply, 1 s at most.
    */
   acquire(resource: string, options?: QuorumAcquireOptions): Promise<QuorumLockHandle>
   /**
@@ -64,7 +64,7 @@ export interface QuorumLock {
 /** Creates a `QuorumLock`. */
 export interface QuorumLockConstructor {
   /**
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for fewer than three services, two of one server, or an unknown or invalid option.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for fewer than three services, two services on the same server, or an unknown or invalid option.
    */
   new (services: readonly RedisService[], options?: DistributedLockOptions): QuorumLock
   readonly prototype: QuorumLock

@@ -55,8 +55,8 @@ class Shares {
   }
 
   /**
-   * Decides, after asking the store for a share, in rounds that are expected to end by `until`: `{ decided }`. Without it, the store is to decide
-   * by itself; `isAway` says that it did not reply.
+   * Asks the store for a share and decides: resolves to `{ decided }`. It begins no round that is not expected to end by `until`. Without
+   * `decided`, the caller asks the store to decide; `isAway` says that the store did not reply.
    */
   async check(policy, identifier, cost, until) {
     const known = this.#known(policy, identifier)

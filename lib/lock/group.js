@@ -44,7 +44,7 @@ class LockGroup {
   }
 }
 
-/** The distinct resources of an array, in the order in which every caller acquires them, so that no two hold what the other waits for. */
+/** The distinct resources of an array, in the order in which every caller acquires them, so that no two callers deadlock. */
 function sortedResources(resources) {
   const names = stringsOf(resources, 'resources')
   if (names.length === 0) throw argumentError('resources must not be empty')

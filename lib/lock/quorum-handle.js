@@ -4,7 +4,7 @@ const { DISPOSE, lostError, watchClock } = require('./handle.js')
 
 let addTo
 
-/** A lock that a quorum of servers has granted; each of them has one of its parts, which are renewed by themselves. */
+/** A lock that a quorum of servers has granted. It has one part per server; each part is renewed on its own. */
 class QuorumLockHandle {
   #resource
   #quorum
@@ -54,7 +54,7 @@ class QuorumLockHandle {
   }
 
   #add(part) {
-    // A server that replies after the release.
+    // The server granted it after the release.
     if (this.#releasing) return void part.release()
     this.#parts.push(part)
     part.signal.addEventListener('abort', () => this.#notice(), { once: true })

@@ -15,12 +15,12 @@ const RUN_OPTIONS = ['maxHoldSeconds', 'wait']
 const WAIT_OPTIONS = ['timeoutMs', 'signal']
 const WAIT_MS = 30_000
 const FEWEST = 3
-// How long a server may take, so that one that is silent does not use up the ttl.
+// The longest a server may take to reply, so that a silent one does not use up the ttl.
 const MOST_PATIENCE_MS = 1000
-// Between the attempts of a caller that waits: at random, so that callers that split the servers between them do not do so again.
+// The average pause between two attempts. It is random, so that callers which each got a minority of the servers do not collide again.
 const PAUSE_MS = 100
 
-/** Locks that a majority of independent servers grants, by the algorithm Redlock. */
+/** Locks that a majority of independent servers has to grant: the Redlock algorithm. */
 class QuorumLock {
   #servers
   #quorum
