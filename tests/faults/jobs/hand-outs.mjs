@@ -1,21 +1,21 @@
-// When the store handed jobs out, as its MONITOR reports it: a job begins a moment later, and that moment is not the store's.
+// When the store handed jobs out: its MONITOR shows the ends of their leases. A job begins a moment later, and the server reports
+// the call of a script a moment before the script asks for the time.
 
 import { EventEmitter, once } from 'node:events'
 import { createConnection } from 'node:net'
 
-/** A call of a client or of a script: when, in µs, whether of a script, and its words. */
+/** A call of a client or of a script: when, in s and µs, whether of a script, and its words. */
 const LINE = /^\+(\d+)\.(\d{6}) \[\d+ (lua)?[^\]]*\] (.*)$/
-const LEASES = '"HSET" "queue:{queue:proof}:leases" '
+const LEASED = '"ZADD" "queue:{queue:proof}:leased" '
 
 /**
- * Watches the queue `proof` of a server until `stop()`, which returns the first time that each job was handed out, in order:
- * `{ what: 'start', at, id }`.
+ * Watches the queue `proof` of a server until `stop()`, which returns the first time that each job was handed out by the store's
+ * clock, in µs and in order: `{ what: 'start', at, id }`. A time that is not between the call and its report throws.
  */
-export async function watchHandOuts(server) {
+export async function watchHandOuts(server, { leaseMs }) {
   const socket = createConnection({ port: server.port, host: '127.0.0.1' }).setEncoding('latin1')
   const taken = new Map()
   const end = new EventEmitter()
-  // A script computes with the time at which it began.
   let [rest, began, read] = ['', 0, 0]
   socket.on('data', (text) => {
     const lines = (rest + text).split('\r\n')
@@ -24,15 +24,20 @@ export async function watchHandOuts(server) {
       read++
       const [, seconds, micros, script, words] = LINE.exec(line) ?? []
       if (words === '"ECHO" "the end"') end.emit('reported')
-      if (!script) began = Number(seconds) * 1e6 + Number(micros)
-      else if (words.startsWith(LEASES)) noteAll(words.slice(LEASES.length), began)
+      const reported = Number(seconds) * 1e6 + Number(micros)
+      if (!script) began = reported
+      else if (words.startsWith(LEASED)) noteAll(words.slice(LEASED.length), reported)
     }
   })
-  const noteAll = (words, at) => {
-    const [...fields] = words.matchAll(/"((?:[^"\\]|\\.)*)"/g)
-    for (let i = 0; i < fields.length; i += 2) {
-      const id = fields[i][1]
-      if (!taken.has(id)) taken.set(id, { what: 'start', at, id })
+  const wrong = []
+  const noteAll = (words, reported) => {
+    for (const [, leaseEnd, id] of words.matchAll(/"(\d+)" "((?:[^"\\]|\\.)*)"/g)) {
+      if (taken.has(id)) continue
+      const at = (Number(leaseEnd) - leaseMs) * 1000
+      // The script's time is cut to whole milliseconds.
+      if (at <= began - 1000 || at > reported)
+        wrong.push(`job ${id}: at ${at} µs, called ${began}, reported ${reported}`)
+      taken.set(id, { what: 'start', at, id })
     }
   }
   socket.write('MONITOR\r\n')
@@ -44,6 +49,7 @@ export async function watchHandOuts(server) {
       await server.command('ECHO', 'the end')
       await reported
       socket.destroy()
+      if (wrong.length > 0) throw new Error(`${wrong.length} leases have a wrong end: ${wrong[0]}`)
       return [...taken.values()]
     },
   }
