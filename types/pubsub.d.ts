@@ -48,7 +48,6 @@ export interface StreamOptions extends CallLimits {
    * Whether the channel is a sharded one (`SSUBSCRIBE`). In a cluster, only the node that owns its slot and the replicas of that node
    * receive its messages, so the subscription uses one connection to that node. It follows the slot when it moves, and reports a gap
    * then. Needs Redis 7 or later, or Valkey. Not with `pattern`. Default `false`.
-   * After such a gap, the last messages before it may be delivered again.
    */
   sharded?: boolean
   /**

@@ -244,6 +244,12 @@ impl Cluster {
         drop(change.left);
     }
 
+    /// Applies a map in which one node owns all slots.
+    #[cfg(test)]
+    pub fn give_all(&self, primary: Address) {
+        self.take_over(&[Run { first: 0, last: crate::slot::SLOTS as u16 - 1, primary, followed: false }]);
+    }
+
     /// Emits an event when no node responds, and when one responds again. Each node reports its own state.
     fn report_reachability(&self, error: Option<&Error>) {
         let down = error.is_some();

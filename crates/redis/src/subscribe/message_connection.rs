@@ -25,7 +25,7 @@ pub enum Instruction {
     Unsubscribe(Topic),
     /// The same for a topic whose only listener was rejected. The connection stays open for a while.
     Refused(Topic),
-    /// Another connection takes over.
+    /// Another connection takes over, once this one has reported that it delivers no more.
     Leave(Topic),
 }
 
@@ -53,8 +53,18 @@ pub struct MessageConnection<'a> {
     has_received: bool,
 }
 
-/// Receives a topic that this node no longer owns, and the node's error; no error if the slot has just moved.
-pub type Leaving<'a> = &'a (dyn Fn(Topic, Option<Error>) + Send + Sync);
+/// Receives a topic that this connection delivers no more.
+pub type Leaving<'a> = &'a (dyn Fn(Topic, Departure) + Send + Sync);
+
+/// Why a topic has left a connection.
+pub enum Departure {
+    /// The node has just lost the slot.
+    Lost,
+    /// The node does not serve the slot.
+    Rejected(Error),
+    /// It was asked to leave.
+    Requested,
+}
 
 enum Pending {
     Subscribe(Topic),
@@ -84,7 +94,7 @@ impl<'a> MessageConnection<'a> {
     ) -> Option<()> {
         for topic in topics {
             // Nothing more can be sent over a broken stream, and one that accepts nothing would cost a timeout for each topic.
-            if self.ask_former_owner(Pending::Subscribe(topic)).await.is_err() {
+            if self.request(Pending::Subscribe(topic)).await.is_err() {
                 return Some(());
             }
         }
@@ -106,7 +116,7 @@ impl<'a> MessageConnection<'a> {
                 () = sleep_until(self.retry_at), if !self.refused.is_empty() => {
                     self.retry_at = Instant::now() + settings.keepalive;
                     for topic in std::mem::take(&mut self.refused) {
-                        if self.registry.has_listener(&topic) && self.ask_former_owner(Pending::Subscribe(topic)).await.is_err() {
+                        if self.registry.has_listener(&topic) && self.request(Pending::Subscribe(topic)).await.is_err() {
                             return Some(());
                         }
                     }
@@ -120,7 +130,7 @@ impl<'a> MessageConnection<'a> {
                 }
                 () = sleep_until(last_received + quiet) => {
                     // A reply is overdue, or it is time to send a PING.
-                    if !self.pending.is_empty() || self.ask_former_owner(Pending::Ping).await.is_err() {
+                    if !self.pending.is_empty() || self.request(Pending::Ping).await.is_err() {
                         return Some(());
                     }
                     last_received = Instant::now();
@@ -139,10 +149,13 @@ impl<'a> MessageConnection<'a> {
             Instruction::Refused(topic) if !self.confirmed.contains(&topic) && !self.last.contains_key(&topic) => {
                 self.refused.remove(&topic);
             }
-            Instruction::Refused(topic) | Instruction::Unsubscribe(topic) | Instruction::Leave(topic) => {
+            Instruction::Refused(topic) | Instruction::Unsubscribe(topic) => self.unsubscribe(topic).await?,
+            Instruction::Leave(topic) => {
                 self.confirmed.remove(&topic);
-                self.refused.remove(&topic);
-                self.ask_former_owner(Pending::Unsubscribe(topic)).await?;
+                if let Some(leaving) = self.leaving {
+                    leaving(topic.clone(), Departure::Requested);
+                }
+                self.unsubscribe(topic).await?;
             }
         }
         Ok(())
@@ -151,11 +164,17 @@ impl<'a> MessageConnection<'a> {
     async fn subscribe(&mut self, topic: Topic) -> Result<()> {
         match self.last.get(&topic) {
             Some((_, true)) => Ok(()),
-            _ => self.ask_former_owner(Pending::Subscribe(topic)).await,
+            _ => self.request(Pending::Subscribe(topic)).await,
         }
     }
 
-    async fn ask_former_owner(&mut self, pending: Pending) -> Result<()> {
+    async fn unsubscribe(&mut self, topic: Topic) -> Result<()> {
+        self.confirmed.remove(&topic);
+        self.refused.remove(&topic);
+        self.request(Pending::Unsubscribe(topic)).await
+    }
+
+    async fn request(&mut self, pending: Pending) -> Result<()> {
         let mut commands = Commands::default();
         match &pending {
             Pending::Subscribe(Topic::Channel(name)) => commands.push_words(&[b"SUBSCRIBE", name]),
@@ -235,7 +254,7 @@ impl<'a> MessageConnection<'a> {
         if self.confirmed.remove(&topic) {
             self.registry.lose(&topic);
             if let Some(leaving) = self.leaving {
-                leaving(topic, None);
+                leaving(topic, Departure::Lost);
             }
         }
     }
@@ -271,7 +290,7 @@ impl<'a> MessageConnection<'a> {
             }
             (Err(error), Some(leaving)) if error.kind == Kind::Unavailable || moved_slot(&error).is_some() => {
                 self.lost(&topic);
-                leaving(topic, Some(error));
+                leaving(topic, Departure::Rejected(error));
             }
             (Err(error), _) => {
                 self.lost(&topic);

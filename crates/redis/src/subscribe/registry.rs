@@ -151,15 +151,9 @@ impl Registry {
     fn each(
         &self,
         topic: &Topic,
-        request_placement_map: impl FnMut(&mut Listening) -> Option<MessageListener>,
+        select: impl FnMut(&mut Listening) -> Option<MessageListener>,
     ) -> SmallVec<[MessageListener; 4]> {
-        self.0
-            .lock()
-            .topics
-            .get_mut(topic)
-            .into_iter()
-            .flat_map(|entry| &mut entry.listeners)
-            .filter_map(request_placement_map)
-            .collect()
+        let mut entries = self.0.lock();
+        entries.topics.get_mut(topic).into_iter().flat_map(|entry| &mut entry.listeners).filter_map(select).collect()
     }
 }

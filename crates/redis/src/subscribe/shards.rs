@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{
     IDLE_TIMEOUT,
-    message_connection::{Instruction, Instructions, MessageConnection},
+    message_connection::{Departure, Instruction, Instructions, MessageConnection},
     registry::Registry,
 };
 use crate::{
@@ -65,6 +65,9 @@ struct Router {
     unassigned: HashSet<Topic>,
     /// Channels that are subscribed at another node than the last map shows.
     misplaced: HashSet<Topic>,
+    /// Channels that a connection was asked to leave, and the number of that connection. They are assigned once it has left them:
+    /// receiving on both connections could deliver a message twice.
+    leaving: HashMap<Topic, u64>,
     hops: HashMap<Topic, u32>,
     refreshing: bool,
     /// Whether a former owner is being asked for its map.
@@ -82,8 +85,8 @@ struct NodeConnection {
 }
 
 enum Report {
-    /// The node of this connection does not own the slot of this channel, or has just lost it.
-    Left(u64, Topic, Option<Error>),
+    /// This connection delivers this channel no more.
+    Left(u64, Topic, Departure),
     /// This connection has ended or could not be established.
     Ended(u64, Option<Error>),
     /// The map was refreshed, for channels that wait for it.
@@ -96,19 +99,7 @@ impl Shards {
     /// Assigns channels until there are no listeners.
     pub async fn run(self, mut instructions: Instructions) {
         let (reports, mut inbox) = mpsc::unbounded_channel();
-        let mut router = Router {
-            parts: self,
-            connections: HashMap::new(),
-            reports,
-            next: 0,
-            unassigned: HashSet::new(),
-            misplaced: HashSet::new(),
-            hops: HashMap::new(),
-            refreshing: false,
-            asking: false,
-            troubles: 0,
-            last_trouble: None,
-        };
+        let mut router = Router::new(self, reports);
         let mut compare_at = Some(Instant::now() + router.parts.settings.keepalive);
         loop {
             tokio::select! {
@@ -123,7 +114,7 @@ impl Shards {
                 },
                 report = inbox.recv() => match report {
                     None => return,
-                    Some(Report::Left(connection, topic, error)) => router.left(connection, topic, error.as_ref()),
+                    Some(Report::Left(connection, topic, departure)) => router.left(connection, topic, departure),
                     Some(Report::Ended(connection, error)) => router.ended(connection, error),
                     Some(Report::Refreshed(result)) => router.refreshed(result),
                     Some(Report::PlacementMap) => compare_at = Some(Instant::now() + router.compare_placement()),
@@ -134,13 +125,30 @@ impl Shards {
 }
 
 impl Router {
+    fn new(parts: Shards, reports: mpsc::UnboundedSender<Report>) -> Self {
+        Self {
+            parts,
+            connections: HashMap::new(),
+            reports,
+            next: 0,
+            unassigned: HashSet::new(),
+            misplaced: HashSet::new(),
+            leaving: HashMap::new(),
+            hops: HashMap::new(),
+            refreshing: false,
+            asking: false,
+            troubles: 0,
+            last_trouble: None,
+        }
+    }
+
     fn subscribe(&mut self, topic: Topic) {
         let connection = self.connections.values().find(|connection| connection.topics.contains(&topic));
         match connection {
             // The connection confirms it to the waiting callers.
             Some(connection) => drop(connection.instructions.send(Instruction::Subscribe(topic))),
-            // It will be assigned with the others, to one connection only.
-            None if self.unassigned.contains(&topic) => {}
+            // It will be assigned later, to one connection only.
+            None if self.unassigned.contains(&topic) || self.leaving.contains_key(&topic) => {}
             None => self.assign(topic),
         }
     }
@@ -203,7 +211,14 @@ impl Router {
         let _ = connection.instructions.send(Instruction::Subscribe(topic));
     }
 
-    fn left(&mut self, number: u64, topic: Topic, error: Option<&Error>) {
+    fn left(&mut self, number: u64, topic: Topic, departure: Departure) {
+        if matches!(departure, Departure::Requested) {
+            if self.leaving.get(&topic) == Some(&number) {
+                self.leaving.remove(&topic);
+                self.assign(topic);
+            }
+            return;
+        }
         let Some((address, connection)) =
             self.connections.iter_mut().find(|(_, connection)| connection.number == number)
         else {
@@ -219,12 +234,16 @@ impl Router {
         let hops = self.hops.entry(topic.clone()).or_default();
         *hops += 1;
         let calm = *hops <= MAX_HOPS;
-        match error.map(|error| redirection(error, &address)) {
-            Some(Some(Redirection::Moved(slot, to))) if calm => {
+        let moved = match &departure {
+            Departure::Rejected(error) => redirection(error, &address),
+            Departure::Lost | Departure::Requested => None,
+        };
+        match (departure, moved) {
+            (_, Some(Redirection::Moved(slot, to))) if calm => {
                 self.parts.cluster.moved(slot, &to);
                 self.assign(topic);
             }
-            None if calm => {
+            (Departure::Lost, _) if calm => {
                 self.unassigned.insert(topic);
                 self.ask_former_owner(address);
             }
@@ -251,6 +270,8 @@ impl Router {
     }
 
     fn ended(&mut self, number: u64, error: Option<Error>) {
+        let left: Vec<_> = self.leaving.extract_if(|_, from| *from == number).map(|(topic, _)| topic).collect();
+        left.into_iter().for_each(|topic| self.assign(topic));
         let address = self
             .connections
             .iter()
@@ -289,18 +310,20 @@ impl Router {
         if self.misplaced.is_empty() { self.parts.settings.keepalive } else { COMPARE_AGAIN }
     }
 
-    /// Moves channels to their current owners and reports a gap: receiving on both connections could deliver a message twice.
+    /// Moves channels to their current owners and reports a gap.
     fn leave(&mut self, topics: Vec<Topic>) {
-        for topic in &topics {
-            for connection in self.connections.values_mut() {
-                if connection.topics.remove(topic) {
-                    let _ = connection.instructions.send(Instruction::Leave(topic.clone()));
-                }
+        for topic in topics {
+            if let Some(connection) = self
+                .connections
+                .values_mut()
+                .find_map(|connection| connection.topics.remove(&topic).then_some(connection))
+            {
+                let _ = connection.instructions.send(Instruction::Leave(topic.clone()));
+                self.parts.registry.lose(&topic);
+                self.leaving.insert(topic, connection.number);
             }
-            self.parts.registry.lose(topic);
         }
         self.end_unused();
-        topics.into_iter().for_each(|topic| self.assign(topic));
     }
 
     /// Refreshes the map after a pause that grows with each failure.
@@ -365,3 +388,6 @@ impl Shards {
         sender
     }
 }
+
+#[cfg(test)]
+mod tests;

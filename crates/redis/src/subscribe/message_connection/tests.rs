@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::oneshot,
+};
 
 use super::*;
 use crate::settings::{Environment, Options};
@@ -89,4 +92,27 @@ async fn a_refused_channel_is_left_if_the_server_may_have_subscribed_it_since() 
     connection.execute(Instruction::Subscribe(topic())).await.unwrap();
     connection.execute(Instruction::Refused(topic())).await.unwrap();
     assert_eq!(writes.load(Ordering::Relaxed), 4, "it may be permitted now");
+}
+
+#[tokio::test]
+async fn a_connection_that_leaves_a_channel_reports_it_and_delivers_no_more_of_it() {
+    let stream = Stream::new(Broken { takes: 1, writes: Arc::default(), fails: true });
+    let (registry, heard, left) = (Registry::default(), Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+    let leaving = |_, departure| {
+        assert!(matches!(departure, Departure::Requested));
+        left.fetch_add(1, Ordering::Relaxed);
+    };
+    let mut connection = MessageConnection::new(stream, &registry, Some(&leaving));
+    let topic = || Topic::Shard("channel".into());
+    let listener = heard.clone();
+    let listener = move |_| _ = listener.fetch_add(1, Ordering::Relaxed);
+    registry.add(&topic(), 1, Arc::new(listener), oneshot::channel().0);
+    connection.execute(Instruction::Subscribe(topic())).await.unwrap();
+    connection.take(Ok(Reply::Int(1))).unwrap();
+    let message = || Ok(Reply::Array(["smessage", "channel", "text"].map(Reply::text).into()));
+    connection.take(message()).unwrap();
+    // Although the server cannot be reached.
+    connection.execute(Instruction::Leave(topic())).await.unwrap_err();
+    connection.take(message()).unwrap();
+    assert_eq!((heard.load(Ordering::Relaxed), left.load(Ordering::Relaxed)), (1, 1));
 }
