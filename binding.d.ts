@@ -181,7 +181,7 @@ export declare class Limiter {
 
 /** Locks of one service. */
 export declare class Lock {
-  /** Takes `{ prefix }`. */
+  /** Takes `{ prefix, holder }`. */
   constructor(service: Service, options: unknown)
   /** Returns the same object with limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Lock
@@ -191,10 +191,15 @@ export declare class Lock {
   acquire(resource: unknown, ttl: unknown, strict?: boolean | undefined | null): RawValue
   /** Releases the lock; false if it is no longer held with this token. `strict` as with `acquire`. */
   release(resource: unknown, token: unknown, strict?: boolean | undefined | null): RawValue
-  /** What the store knows of the lock: `{ held, ttlMs, fence, waiting }`. */
+  /** What the store knows of the lock: `{ held, mode, holders, acquiredAt, ttlMs, fence, waiting }`. */
   info(resource: unknown): RawValue
-  /** Returns a lock that may be acquired for `ttl` seconds, and is renewed for `max_hold` seconds at most. */
-  handle(resource: unknown, ttl: unknown, maxHold: unknown): LockHandle
+  /** Some of the locks that are held: `{ cursor, locks: [{ resource, … }] }`, with what `info` returns. */
+  list(cursor: string): RawValue
+  /**
+   * Returns a lock that may be acquired for `ttl` seconds, `as_reader` or not. It is renewed for `max_hold` seconds at most, and only if `beat`
+   * was called in the last `heartbeat` seconds, unless that is undefined.
+   */
+  handle(resource: unknown, ttl: unknown, maxHold: unknown, asReader: boolean, heartbeat: unknown): LockHandle
   /** Makes `disconnect()` wait until the caller has released the lock that it acquires, or leaves. */
   stay(): Holder
   /** Extends the ttl; false if the lock is no longer held with this token. `strict` as with `acquire`. */
@@ -211,6 +216,8 @@ export declare class LockHandle {
   token(): string
   /** The fencing token; 0 before the lock is acquired. */
   fence(): number
+  /** A heartbeat of its holder, so that it is renewed. */
+  beat(): void
   /** Whether no other caller can have the lock yet. */
   isValid(): boolean
   /** Whether the lock has been lost. */
@@ -478,7 +485,7 @@ export declare class Sessions {
   /** Deletes the cached user of a token; returns how many keys were deleted. */
   invalidateToken(token: unknown): RawValue
   /** The ids of a user's sessions. */
-  list(user: unknown): RawValue
+  listSessions(user: unknown): RawValue
   /** A user's sessions without their ids: `[{ publicId, ttlMs, current, session }]`. `current` is the id or token of one, or null. */
   describe(user: unknown, current: unknown): RawValue
   /** Deletes the session of a user with this public id; returns how many keys were deleted. */

@@ -10,7 +10,8 @@
 // | `PX`, `ms`, `delay`, `backoff`; `ping`, `set`, `get` of a report | milliseconds                              |
 // | `latency`                                                        | text in milliseconds, such as `'2ms'`     |
 // | `resetTime`; `timestamp` of an image; `createdAt`, `dueAt`,      | milliseconds since 1970, a number         |
-// | `startedAt`, `finishedAt` of a job; `startAt`, `endAt`, `nextAt` |                                           |
+// | `startedAt`, `finishedAt` of a job; `startAt`, `endAt`, `nextAt`; |                                           |
+// | `acquiredAt`                                                     |                                           |
 // | `createdAt` of a session; `timestamp` of a message or a report;  | an ISO 8601 time, a string                |
 // | `joinedAt`, `connectedAt`, `at`                                  |                                           |
 export * from './types/service.js'

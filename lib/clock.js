@@ -20,14 +20,14 @@ function later(ms, callback, holds = true) {
   return () => bridge.endTimer(number)
 }
 
-/** Calls `callback` every `ms`. Returns a function that stops it. */
-function every(ms, callback) {
+/** Calls `callback` every `ms`, for which the process stays alive if `holds`. Returns a function that stops it. */
+function every(ms, callback, holds = true) {
   let end
-  const next = () =>
-    (end = later(ms, () => {
-      next()
-      callback()
-    }))
+  const again = () => {
+    next()
+    callback()
+  }
+  const next = () => (end = later(ms, again, holds))
   next()
   return () => end()
 }

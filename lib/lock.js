@@ -1,23 +1,22 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
-const { assertSignal, limitsWithin, undoIfAborted, withoutSignals } = require('./call-limits.js')
+const { undoIfAborted, withoutSignals } = require('./call-limits.js')
 const { now } = require('./clock.js')
 const { CinnabarError, argumentError, isUnavailable } = require('./error.js')
 const { featureOn } = require('./feature.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const { LockGroup, sortedResources } = require('./lock/group.js')
 const { Lock, endLock, leaseOf, lostError, shortened } = require('./lock/handle.js')
+const { heldLocks } = require('./lock/list.js')
+const { HOLD_OPTIONS, leftOf, readHold, readWait } = require('./lock/options.js')
 const names = require('./option-names.js')
-const { assertFunction, assertMilliseconds, describe, ownOptions } = require('./options.js')
+const { assertFunction, describe, ownOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 
 const OPTIONS = Object.keys(names.locks)
-const ACQUIRE_OPTIONS = ['ttlSeconds', 'maxHoldSeconds', 'wait']
-const WAIT_OPTIONS = ['timeoutMs', 'signal', 'fair']
-const RUN_OPTIONS = ['maxHoldSeconds', 'skipIfHeld', 'wait']
-const MAX_HOLD_SECONDS = 3600
-const WAIT_MS = 30_000
+const ACQUIRE_OPTIONS = ['ttlSeconds', ...HOLD_OPTIONS, 'wait']
+const RUN_OPTIONS = [...HOLD_OPTIONS, 'skipIfHeld', 'wait']
 
 /** Locks between processes: a token with a ttl under `lock:{resource}`. */
 class DistributedLock extends Limitable {
@@ -46,6 +45,10 @@ class DistributedLock extends Limitable {
     return this.#native.info(resource)
   }
 
+  list() {
+    return heldLocks(this.#native)
+  }
+
   releaseLock(resource, token) {
     const lease = leaseOf(token)
     // Under `withLock` it is strict: a store that could not be reached must not look like a lost lock.
@@ -61,27 +64,27 @@ class DistributedLock extends Limitable {
   }
 
   async acquire(resource, options) {
-    const { ttlSeconds = 30, maxHoldSeconds = MAX_HOLD_SECONDS, wait } = ownOptions(options, ACQUIRE_OPTIONS)
-    const waiting = readWait(limitsOf(this), wait)
-    const lock = await this.#hold(await this.#handle(resource, ttlSeconds, maxHoldSeconds, waiting), resource, waiting)
+    const own = ownOptions(options, ACQUIRE_OPTIONS)
+    const [hold, waiting] = [readHold(own), readWait(limitsOf(this), own.wait)]
+    const lock = await this.#hold(await this.#handle(resource, hold, waiting), resource, hold, waiting)
     if (lock === null) throw heldError(resource)
     return lock
   }
 
   async acquireAll(resources, options) {
-    const { ttlSeconds = 30, maxHoldSeconds = MAX_HOLD_SECONDS, wait } = ownOptions(options, ACQUIRE_OPTIONS)
-    const waiting = readWait(limitsOf(this), wait)
+    const own = ownOptions(options, ACQUIRE_OPTIONS)
+    const [hold, waiting] = [readHold(own), readWait(limitsOf(this), own.wait)]
     const names = sortedResources(resources)
     // All of them before the first request, so that an invalid resource is refused before anything is sent.
-    const handles = await Promise.all(names.map((name) => this.#handle(name, ttlSeconds, maxHoldSeconds, waiting)))
+    const handles = await Promise.all(names.map((name) => this.#handle(name, hold, waiting)))
     const began = now()
     const locks = []
     try {
       for (const [at, name] of names.entries()) {
         const left = leftOf(waiting, now() - began)
         const isLimited = left.limits !== waiting.limits
-        const handle = isLimited ? await this.#handle(name, ttlSeconds, maxHoldSeconds, left) : handles[at]
-        const lock = await this.#hold(handle, name, left)
+        const handle = isLimited ? await this.#handle(name, hold, left) : handles[at]
+        const lock = await this.#hold(handle, name, hold, left)
         if (lock === null) throw heldError(name)
         locks.push(lock)
       }
@@ -97,29 +100,25 @@ class DistributedLock extends Limitable {
   async withLock(resource, operation, ttlSeconds = 30, options) {
     assertFunction(operation, 'operation')
     assertNoOptions(ttlSeconds, 'options are the fourth argument')
-    const [locks, { maxHoldSeconds = MAX_HOLD_SECONDS, skipIfHeld = false, wait }] = readCall(
-      this,
-      options,
-      RUN_OPTIONS,
-    )
+    const [locks, { skipIfHeld = false, wait, ...own }] = readCall(this, options, RUN_OPTIONS)
     if (typeof skipIfHeld !== 'boolean')
       throw argumentError(`skipIfHeld must be true or false, got ${describe(skipIfHeld)}`)
-    const waiting = readWait(limitsOf(locks), wait)
-    const handle = await locks.#handle(resource, ttlSeconds, maxHoldSeconds, waiting)
-    const lock = await locks.#hold(handle, resource, waiting)
+    const [hold, waiting] = [readHold({ ...own, ttlSeconds }), readWait(limitsOf(locks), wait)]
+    const handle = await locks.#handle(resource, hold, waiting)
+    const lock = await locks.#hold(handle, resource, hold, waiting)
     if (lock !== null) return runLocked(lock, operation)
     if (!skipIfHeld) throw heldError(resource)
   }
 
   /** The native side of a lock that is to be acquired. Rejects for an invalid one. */
-  async #handle(resource, ttlSeconds, maxHoldSeconds, { limits }) {
+  async #handle(resource, { ttlSeconds, maxHoldSeconds, mode, heartbeatSeconds }, { limits }) {
     const isOwn = limits === limitsOf(this) && limits.signals.length === 0
     const native = isOwn ? this.#native : this.#native.within(withoutSignals(limits))
-    return native.handle(resource, ttlSeconds, maxHoldSeconds)
+    return native.handle(resource, ttlSeconds, maxHoldSeconds, mode === 'read', heartbeatSeconds)
   }
 
   /** Acquires a lock that is renewed; `null` if another caller holds it, for as long as it is waited for. */
-  async #hold(handle, resource, { limits, waitMs, fair }) {
+  async #hold(handle, resource, hold, { limits, waitMs, fair }) {
     let isWanted = true
     const began = now()
     // Behind those that wait already: of this process, and with `fair` of all.
@@ -143,7 +142,7 @@ class DistributedLock extends Limitable {
         if (!isAcquired) handle.end()
       }
       if (!isAcquired) return null
-      const lock = new Lock(handle, resource, this.#native.scope(resource))
+      const lock = new Lock(handle, resource, this.#native.scope(resource), hold)
       if (!lock.held) throw await lostBefore(lock)
       return lock
     }
@@ -188,25 +187,6 @@ class DistributedLock extends Limitable {
     holder.leave()
     return token
   }
-}
-
-/** Reads the option `wait`: the limits of the call with its signal, for how many ms to wait, and whether in turn. */
-function readWait(limits, wait) {
-  if (wait === undefined) return { limits, waitMs: 0, fair: false }
-  const { timeoutMs = WAIT_MS, signal, fair = false } = ownOptions(wait, WAIT_OPTIONS, 'wait.')
-  assertMilliseconds(timeoutMs, 'wait.timeoutMs')
-  if (signal !== undefined) assertSignal(signal, 'wait.signal')
-  if (typeof fair !== 'boolean') throw argumentError(`wait.fair must be true or false, got ${describe(fair)}`)
-  const waitMs = Math.min(timeoutMs, limits.timeoutMs ?? Infinity)
-  return { limits: signal === undefined ? limits : limitsWithin(limits, { signal }), waitMs, fair }
-}
-
-/** What is left of the limits of a call and of its wait after so many milliseconds. */
-function leftOf({ limits, waitMs, fair }, spent) {
-  const left = Math.max(Math.floor(waitMs - spent), 0)
-  const { timeoutMs } = limits
-  const within = timeoutMs === undefined ? limits : limitsWithin(limits, { timeoutMs: Math.max(timeoutMs - spent, 1) })
-  return { limits: within, waitMs: left, fair: fair && left > 0 }
 }
 
 function assertNoOptions(ttlSeconds, hint) {

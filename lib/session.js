@@ -173,7 +173,7 @@ class SessionManager extends Limitable {
   }
 
   listSessions(userId) {
-    return this.#native.list(userId)
+    return this.#native.listSessions(userId)
   }
 
   async describeSessions(userId, options) {

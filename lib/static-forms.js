@@ -8,6 +8,7 @@ const SYNCHRONOUS = new Set([
   'keyOf',
   'idOf',
   'ids',
+  'list',
   'with',
   'withSession',
   'setCookie',

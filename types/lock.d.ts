@@ -8,7 +8,22 @@ export interface DistributedLockOptions {
    * The prefix of the keys. Default `'lock:'`. It must not overlap with another prefix: see {@link SessionManagerOptions.prefix}.
    */
   prefix?: string
+  /**
+   * What this process is called as a holder of locks, in their tokens, in `info` and `list`: 1 to 128 bytes. Default: the name of the machine and
+   * the process id, `web-1:4711`.
+   */
+  holder?: string
 }
+
+/**
+ * Whom a lock excludes: `'write'` everybody, `'read'` all but other readers.
+ *
+ * A reader that comes while a writer waits does not join the readers that hold the lock, so that the writer's time comes; without `wait` it is
+ * rejected. When the last reader has left, writers and readers that wait have the same chance, unless they wait in turn ({@link LockWait.fair}).
+ * The entry of a process that died while it waited to write keeps readers from joining for up to 30 s. A reader that acquires the lock once
+ * more may wait for a writer that waits for that reader: use {@link Lock.child}.
+ */
+export type LockMode = 'read' | 'write'
 
 /** How to wait for a lock that another caller holds. */
 export interface LockWait {
@@ -37,6 +52,13 @@ export interface AcquireOptions {
    * Default `3600`.
    */
   maxHoldSeconds?: number
+  /**
+   * If the event loop has not run for so long, in seconds, because it is blocked or its thread hangs, the lock is not renewed until it runs again:
+   * it is lost when its ttl ends. Default: none, so that it is renewed however busy JavaScript is, for `maxHoldSeconds`.
+   */
+  heartbeatSeconds?: number
+  /** Whether others may hold the lock at the same time, see {@link LockMode}. Default `'write'`: no other. */
+  mode?: LockMode
   /** Waits while another caller holds the lock. Without it, the call rejects at once. */
   wait?: LockWait
 }
@@ -45,6 +67,10 @@ export interface AcquireOptions {
 export interface WithLockOptions extends CallLimits {
   /** As in {@link AcquireOptions.maxHoldSeconds}. Default `3600`. */
   maxHoldSeconds?: number
+  /** As in {@link AcquireOptions.heartbeatSeconds}. Default: none. */
+  heartbeatSeconds?: number
+  /** As in {@link AcquireOptions.mode}. Default `'write'`. */
+  mode?: LockMode
   /** As in {@link AcquireOptions.wait}. */
   wait?: LockWait
   /** If another holder has the lock, at the end of `wait` too (`timeoutMs` alone does not wait), resolves to `undefined` without running the operation, instead of rejecting. Default `false`. */
@@ -69,7 +95,12 @@ export type ReleaseOutcome = 'released' | 'already-lost' | 'unknown'
 export interface Lock {
   /** What it locks. */
   readonly resource: string
-  /** The token under `lock:{resource}`, which `extendLock` and `releaseLock` accept too. */
+  /** Whom it excludes. */
+  readonly mode: LockMode
+  /**
+   * The token that `extendLock` and `releaseLock` accept too: 32 random hexadecimal digits, `:`, and the name of the holder. It is the value of
+   * `lock:{resource}`, or if `mode` is `'read'`, an element of `lock:{lock:{resource}}:readers` with `read:` before it.
+   */
   readonly token: string
   /**
    * A fencing token: a safe integer, higher than that of any earlier `acquire`, `acquireAll` or `withLock` of this resource. A store that keeps the highest
@@ -95,6 +126,18 @@ export interface Lock {
    * `false` if the lock was lost or released. Rejects if the store is unavailable, by which the lock is not lost.
    */
   extend(ttlSeconds?: number): Promise<boolean>
+  /**
+   * Returns another handle of the same lock, for code that would acquire it itself, and releases what it gets. The lock is released once it and
+   * all children are: `release()` of this one waits for them, as does `withLock`. `release()` of a child resolves to `'released'` if the lock was
+   * held until then. Throws `E_LOCK_LOST` if the lock is not held, or is being released.
+   *
+   * @example
+   * async function book(order, lock) {
+   *   await using own = lock?.child() ?? (await locks.acquire(`order:${order.id}`))
+   *   await pay(order, own.fence)
+   * }
+   */
+  child(): Lock
   /** Releases the lock, and says what happened to it. Never rejects because of the server. Calling it again returns the same. */
   release(): Promise<ReleaseOutcome>
   /** Releases the lock. */
@@ -119,12 +162,30 @@ export interface LockGroup {
 export interface LockInfo {
   /** Whether a holder has it. */
   held: boolean
+  /** Whether readers hold it or a writer; `null` if it is free. */
+  mode: LockMode | null
+  /**
+   * The names of those that hold it with `acquire`, `acquireAll` or `withLock`: one, or all readers. Empty if it is free, or held with
+   * `acquireLock`.
+   */
+  holders: string[]
+  /**
+   * When it was acquired, in milliseconds since 1970 by the store's clock; if readers hold it, when the last of them came. `null` if there are no
+   * `holders`.
+   */
+  acquiredAt: number | null
   /** Its remaining ttl in milliseconds, `0` if it is free; `null` if another program set it without a ttl. */
   ttlMs: number | null
   /** The last fencing token of the resource; `null` if none is remembered. `acquireLock` makes none. */
   fence: number | null
   /** How many wait for it: one for each process, plus one for each call that waits in turn ({@link LockWait.fair}). */
   waiting: number
+}
+
+/** A lock that is held, as `list` returns it. */
+export interface HeldLock extends LockInfo {
+  /** What it locks. */
+  resource: string
 }
 
 /** The second argument that `withLock` passes to its operation. */
@@ -191,6 +252,15 @@ export interface DistributedLock {
   acquireLock(resource: string, ttlSeconds?: number): Promise<string | null>
   /** Describes a lock, held by anyone, for a person or a dashboard to read: it may have changed by then. Rejects without a server. */
   info(resource: string): Promise<LockInfo>
+  /**
+   * Iterates over the locks under the prefix that are held, each once, in no order, for a person or a dashboard: the server visits all keys of its
+   * database, a thousand at a time. A lock that is acquired or released meanwhile may be missing. Resources of more than 512 bytes in UTF-8 are left
+   * out, since their keys do not show them. Rejects without a server.
+   *
+   * @example
+   * for await (const { resource, holders, ttlMs } of DistributedLock.list()) console.log(resource, holders, ttlMs)
+   */
+  list(): AsyncIterableIterator<HeldLock>
   /** Releases the lock if this token still holds it, otherwise returns `false`. A server that restarted without its data has lost the lock. */
   releaseLock(resource: string, token: string): Promise<boolean>
   /** Sets the remaining ttl of the lock to `ttlSeconds` (30) if this token still holds it, otherwise returns `false`. */

@@ -86,6 +86,7 @@ const TIMES = (s) => ({
     (await s.locks.acquireAll([fresh()], { maxHoldSeconds: v })).release(),
   ),
   'acquire maxHoldSeconds': seconds(async (v) => (await s.locks.acquire(fresh(), { maxHoldSeconds: v })).release()),
+  'acquire heartbeatSeconds': seconds(async (v) => (await s.locks.acquire(fresh(), { heartbeatSeconds: v })).release()),
   'acquire wait.timeoutMs': {
     ...ms(1, 2 ** 31, async (v) => (await s.locks.acquire(fresh(), { wait: { timeoutMs: v } })).release()),
     says: ['1 to 2^31'],

@@ -142,6 +142,7 @@ const CALLS = {
   },
   DistributedLock: {
     with: NONE,
+    list: NONE,
     acquire: [writes(async (l, id) => (await l.acquire(id)).release())],
     acquireAll: [writes(async (l, id) => (await l.acquireAll([id])).release())],
     info: [finds(0, (l, id) => l.info(id).then(({ ttlMs }) => ttlMs))],

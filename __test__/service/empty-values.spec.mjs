@@ -211,6 +211,7 @@ const EMPTY = {
   locks: {
     acquire: [['r'], REJECTS],
     acquireAll: [[['r', 's']], REJECTS],
+    list: RESULTS,
     info: [['r'], REJECTS],
     acquireLock: [['r'], null],
     releaseLock: [['r', 'token'], false],

@@ -210,6 +210,22 @@ async function locks({ locks }) {
   await refuses(locks.acquire('it', { wait: { fair: true, timeoutMs: 100 } }), 'E_LOCK_HELD')
   assert.equal(await first.release(), 'released')
   assert.equal(await (await second).release(), 'released')
+  const read = { mode: 'read' }
+  const readers = await locks.acquireAll(['it', 'that'], read)
+  assert.equal(await readers.locks[0].extend(10), true)
+  const neighbour = await locks.acquire('it', { ...read, wait: {} })
+  const turn = await locks.acquire('it', { ...read, wait: { fair: true } })
+  const writing = locks.acquire('it', { wait: {} })
+  for await (const { resource, holders } of locks.list()) {
+    if (resource === 'it') assert.equal(holders.length, 3)
+  }
+  for (const reader of [readers, neighbour, turn]) await reader.release()
+  const writer = await writing
+  const reading = locks.acquire('it', { ...read, wait: {} })
+  const queued = locks.acquire('it', { ...read, wait: { fair: true } })
+  await refuses(locks.acquire('it', { ...read, wait: { timeoutMs: 100 } }), 'E_LOCK_HELD')
+  assert.equal(await writer.release(), 'released')
+  for (const reader of [await reading, await queued]) await reader.release()
 }
 
 async function rooms({ rooms }) {

@@ -8,7 +8,9 @@ import {
   DistributedLock,
   type Lock,
   type LockGroup,
+  type HeldLock,
   type LockInfo,
+  type LockMode,
   type ReleaseOutcome,
   JobQueue,
   QuorumLock,
@@ -572,15 +574,22 @@ export async function limits(): Promise<Response> {
 }
 
 export async function locks(): Promise<void> {
-  for (const locks of [new DistributedLock(redisService, { prefix: 'lock:' }), DistributedLock]) {
+  for (const locks of [new DistributedLock(redisService, { prefix: 'lock:', holder: 'web-1' }), DistributedLock]) {
     const token: string | null = await locks.acquireLock('resource', 30)
     if (token === null) return
     const flags: boolean[] = [await locks.extendLock('resource', token, 60), await locks.releaseLock('resource', token)]
     const lock: Lock = await locks.acquire('resource', {
       ttlSeconds: 10,
       maxHoldSeconds: 60,
+      heartbeatSeconds: 5,
+      mode: 'read',
       wait: { timeoutMs: 10, fair: true },
     })
+    // @ts-expect-error
+    await locks.acquire('resource', { mode: 'shared' })
+    const child: Lock = lock.child()
+    const mode: LockMode = child.mode
+    for await (const held of locks.list()) same<HeldLock, typeof held>(true)
     const fence: number = lock.fence
     const isHeld: boolean = lock.held && !lock.signal.aborted && (await lock.extend(5))
     const released: ReleaseOutcome = await lock.release()
@@ -590,8 +599,8 @@ export async function locks(): Promise<void> {
     await locks.acquireAll('a')
     void [group.held, group.signal.aborted, group.locks[0]?.fence, outcomes]
     const skipped: number | undefined = await locks.withLock('resource', () => fence, 30, { skipIfHeld: true })
-    const { held, ttlMs, waiting }: LockInfo = await locks.info('resource')
-    void [held, ttlMs, waiting, lock.resource, lock.token, isHeld, released, skipped]
+    const { held, ttlMs, waiting, holders, acquiredAt }: LockInfo = await locks.info('resource')
+    void [held, ttlMs, waiting, holders, acquiredAt, mode, lock.resource, lock.token, isHeld, released, skipped]
     const outcome = await locks.withLock('resource', async (token) => token.length, 30)
     await locks.withLock('resource', async (_token, { signal }) => {
       same<AbortSignal, typeof signal>(true)

@@ -1,11 +1,14 @@
 'use strict'
 
-const { now } = require('../clock.js')
+const { every, now } = require('../clock.js')
 const { CinnabarError } = require('../error.js')
+const { ChildLock, DISPOSE } = require('./child.js')
 
 // Of a resource in a message.
 const MOST_CHARACTERS = 200
-const DISPOSE = Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')
+/** How often the event loop shows within `heartbeatSeconds` that it runs, and the shortest pause. */
+const BEATS = 3
+const LEAST_MS = 10
 
 /**
  * The locks that this realm holds, by token: they may be extended or released by `extendLock` and `releaseLock` too, and through
@@ -23,18 +26,32 @@ class Lock {
   #controller
   #error
   #releasing
+  #mode
+  /** Ends its heartbeat. */
+  #stopBeating
+  #children = 0
+  /** Called when the last child is released. */
+  #childless
 
   /** `scope` identifies the lock, and `lasting` its native side, which has acquired it. */
-  constructor(lasting, resource, scope) {
+  constructor(lasting, resource, scope, { mode, heartbeatSeconds }) {
     this.#native = lasting
     this.#resource = resource
+    this.#mode = mode
     this.#lease = new Lease(this, lasting, scope)
     leases.set(this.token, this.#lease)
     lasting.watch(() => this.#notice())
+    if (heartbeatSeconds !== undefined) {
+      this.#stopBeating = every(Math.max((heartbeatSeconds * 1000) / BEATS, LEAST_MS), () => lasting.beat(), false)
+    }
   }
 
   get resource() {
     return this.#resource
+  }
+
+  get mode() {
+    return this.#mode
   }
 
   get token() {
@@ -65,11 +82,21 @@ class Lock {
     return this.#native.extend(ttlSeconds)
   }
 
+  child() {
+    if (this.#releasing !== undefined || !this.held) throw lostError(this.#resource)
+    this.#children++
+    return new ChildLock(this, () => {
+      if (--this.#children === 0) this.#childless?.()
+    })
+  }
+
   release() {
     return (this.#releasing ??= this.#release())
   }
 
   async #release() {
+    if (this.#children > 0) await new Promise((resolve) => (this.#childless = resolve))
+    this.#stopBeating?.()
     leases.delete(this.token)
     // `releaseLock` may be about to release it.
     if (this.#lease.releasing) await this.#lease.releasing.catch(() => {})
@@ -91,6 +118,7 @@ class Lock {
   /** Aborts the signal if the lock has been lost. */
   #notice() {
     if (this.#error || !this.#native.isLost()) return
+    this.#stopBeating?.()
     leases.delete(this.token)
     this.#error = lostError(this.#resource)
     this.#controller?.abort(this.#error)

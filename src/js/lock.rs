@@ -26,7 +26,8 @@ use super::{
 impl OptionReader<'_> {
     /// Returns the options of locks.
     pub fn locks(self) -> Result<lock::Options> {
-        Ok(lock::Options { prefix: self.text(c"prefix", Some(keys::LOCKS))?, ..lock::Options::default() })
+        let (prefix, holder) = (self.text(c"prefix", Some(keys::LOCKS))?, self.text(c"holder", None)?);
+        Ok(lock::Options { prefix, holder, ..lock::Options::default() })
     }
 }
 
@@ -39,7 +40,7 @@ pub struct Lock {
 
 #[napi]
 impl Lock {
-    /// Takes `{ prefix }`.
+    /// Takes `{ prefix, holder }`.
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
@@ -89,22 +90,49 @@ impl Lock {
         })
     }
 
-    /// What the store knows of the lock: `{ held, ttlMs, fence, waiting }`.
+    /// What the store knows of the lock: `{ held, mode, holders, acquiredAt, ttlMs, fence, waiting }`.
     #[napi]
     pub fn info(&self, env: Env, resource: Unknown) -> RawValue {
         self.core.submit_output(env, Operation { name: "DESCRIBE LOCK", empty: None }, |js| {
             match lookup_text(js, resource, "resource")? {
-                Some(resource) => Ok(self.locks.info(&resource)?.map(described)),
-                None => Ok(Call::ready(described(lock::Info { left_ms: Some(0), ..lock::Info::default() }))),
+                Some(resource) => Ok(self.locks.info(&resource)?.map(|info| Output::Object(described(info)))),
+                None => {
+                    let free = lock::Info { left_ms: Some(0), ..lock::Info::default() };
+                    Ok(Call::ready(Output::Object(described(free))))
+                }
             }
         })
     }
 
-    /// Returns a lock that may be acquired for `ttl` seconds, and is renewed for `max_hold` seconds at most.
+    /// Some of the locks that are held: `{ cursor, locks: [{ resource, … }] }`, with what `info` returns.
     #[napi]
-    pub fn handle(&self, env: Env, resource: Unknown, ttl: Unknown, max_hold: Unknown) -> napi::Result<LockHandle> {
-        let values = [resource, ttl, max_hold].map(|value| value.raw());
-        LockHandle::new(Js(env.raw()), &self.core, &self.locks, values)
+    pub fn list(&self, env: Env, cursor: String) -> RawValue {
+        self.core.submit_output(env, Operation { name: "LIST LOCKS", empty: None }, |_| {
+            Ok(self.locks.list(cursor).map(|lock::Listing { cursor, locks }| {
+                let one = |(resource, info)| {
+                    Output::Object([vec![Output::field("resource", resource)], described(info)].concat())
+                };
+                let locks = Output::List(locks.into_iter().map(one).collect());
+                Output::Object(vec![Output::field("cursor", cursor), ("locks".into(), locks)])
+            }))
+        })
+    }
+
+    /// Returns a lock that may be acquired for `ttl` seconds, `as_reader` or not. It is renewed for `max_hold` seconds at most, and only if `beat`
+    /// was called in the last `heartbeat` seconds, unless that is undefined.
+    #[napi]
+    pub fn handle(
+        &self,
+        env: Env,
+        resource: Unknown,
+        ttl: Unknown,
+        max_hold: Unknown,
+        as_reader: bool,
+        heartbeat: Unknown,
+    ) -> napi::Result<LockHandle> {
+        let values = [resource, ttl, max_hold, heartbeat].map(|value| value.raw());
+        let mode = if as_reader { lock::Mode::Read } else { lock::Mode::Write };
+        LockHandle::new(Js(env.raw()), &self.core, &self.locks, values, mode)
             .map_err(|error| self.core.exception(&env, &error))
     }
 
@@ -140,14 +168,18 @@ impl Lock {
     }
 }
 
-fn described(info: lock::Info) -> Output {
+fn described(info: lock::Info) -> Vec<(std::borrow::Cow<'static, str>, Output)> {
     let number = |number: u64| Output::Number(number as f64);
-    Output::Object(vec![
+    let mode = if info.is_read { "read" } else { "write" };
+    vec![
         ("held".into(), Output::Bool(info.is_locked)),
+        ("mode".into(), if info.is_locked { Output::text(mode) } else { Output::Null }),
+        ("holders".into(), Output::List(info.holders.into_iter().map(Output::text).collect())),
+        ("acquiredAt".into(), if info.acquired_at == 0 { Output::Null } else { number(info.acquired_at) }),
         ("ttlMs".into(), info.left_ms.map_or(Output::Null, number)),
         ("fence".into(), if info.fence == 0 { Output::Null } else { number(info.fence) }),
         ("waiting".into(), number(info.waiting)),
-    ])
+    ]
 }
 
 /// Returns a resource or token from client input; `None` if it cannot be one.

@@ -237,7 +237,7 @@ impl Sessions {
 
     /// The ids of a user's sessions.
     #[napi]
-    pub fn list(&self, env: Env, user: Unknown) -> RawValue {
+    pub fn list_sessions(&self, env: Env, user: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("LIST SESSIONS", Empty::List), |js| {
             let ids = |listed: Vec<ListedSession>| {
                 let plain = listed.into_iter().filter(|session| !session.is_hashed);

@@ -244,6 +244,17 @@ pub fn lock_queue(prefix: &Prefix, lock: &[u8]) -> Bytes {
     companion_of(prefix, lock, "queue")
 }
 
+/// Returns the key of the readers that hold the lock with this key.
+pub fn lock_readers(prefix: &Prefix, lock: &[u8]) -> Bytes {
+    companion_of(prefix, lock, "readers")
+}
+
+/// Returns the resource of the lock with this key, if it follows from the key: a long one has a key from which it does not.
+pub fn lock_resource(prefix: &Prefix, key: &[u8]) -> Option<String> {
+    let resource = decoded_id(key.strip_prefix(prefix.0.as_bytes())?);
+    lock(prefix, &resource).ok().filter(|own| own == key).map(|_| resource)
+}
+
 /// Returns the channel on which releases of the lock with this key are published, in this database.
 pub fn lock_free(prefix: &Prefix, lock: &[u8], database: u8) -> Bytes {
     companion_of(prefix, lock, &format!("{}free", in_database(database)))

@@ -15,6 +15,10 @@ mod feature_scripts;
 mod key_positions;
 #[path = "engines/limit_scripts.rs"]
 mod limit_scripts;
+#[path = "engines/lock_reader_scripts.rs"]
+mod lock_reader_scripts;
+#[path = "engines/lock_scripts.rs"]
+mod lock_scripts;
 #[path = "engines/lua.rs"]
 mod lua;
 #[path = "engines/pair.rs"]

@@ -24,6 +24,8 @@ mod limit_slots;
 mod limiters;
 #[path = "features/limits.rs"]
 mod limits;
+#[path = "features/lock_model.rs"]
+mod lock_model;
 #[path = "features/locks.rs"]
 mod locks;
 #[path = "features/presence.rs"]

@@ -13,13 +13,13 @@ use cinnabar_core::{
         lock_keeper::{Extension, Grant, LockKeeper, RenewedLock},
         lock_wait::{self, Wanted},
     },
-    features::lock::{self, Attempt, Locks},
+    features::lock::{self, Attempt, Locks, Mode},
     inbox::Bounds,
     output::Output,
     store::Store,
 };
 use cinnabar_port::{Call, Step, error::Result, runtime};
-use napi::{Env, JsValue, Unknown};
+use napi::{Env, JsValue, Unknown, sys::ValueType};
 use napi_derive::napi;
 use tokio::{sync::oneshot, time::Instant};
 
@@ -71,12 +71,22 @@ impl Drop for LockHandle {
 
 impl LockHandle {
     /// Reads what is to be acquired.
-    pub fn new(js: Js, core: &ServiceCore, locks: &Arc<Locks>, [resource, ttl, max_hold]: [Value; 3]) -> Result<Self> {
+    pub fn new(
+        js: Js,
+        core: &ServiceCore,
+        locks: &Arc<Locks>,
+        [resource, ttl, max_hold, heartbeat]: [Value; 4],
+        mode: Mode,
+    ) -> Result<Self> {
         let resource = js.text(resource, "resource")?;
         locks.key(&resource)?;
         let max_hold = lock::checked_seconds("maxHoldSeconds", js.any_number(max_hold, "maxHoldSeconds")?)?;
         let life = lock::checked_ttl(js.any_number(ttl, "ttlSeconds")?)?.min(max_hold);
-        let wanted = Wanted { resource, token: lock::new_token()?, ttl: life, max_hold };
+        let heartbeat = match js.kind(heartbeat) {
+            ValueType::napi_undefined => None,
+            _ => Some(lock::checked_seconds("heartbeatSeconds", js.any_number(heartbeat, "heartbeatSeconds")?)?),
+        };
+        let wanted = Wanted { resource, token: locks.new_token(mode)?, ttl: life, max_hold, heartbeat };
         Ok(Self {
             core: core.clone(),
             locks: locks.clone(),
@@ -93,7 +103,7 @@ impl LockHandle {
     /// The call that acquires the lock, and has it renewed then. If it is `in_turn` and the lock is not free, the caller is in its queue then.
     fn acquisition(&self, open_store: &Arc<OpenStore>, in_turn: bool) -> Result<Call<bool>> {
         let (store, locks, kept) = (open_store.store().clone(), self.locks.clone(), Arc::downgrade(&self.kept));
-        let Wanted { resource, token, ttl: life, max_hold } = self.wanted.clone();
+        let Wanted { resource, token, ttl: life, max_hold, heartbeat } = self.wanted.clone();
         let requested = Instant::now();
         let call = if in_turn {
             self.locks.attempt_in_turn(&resource, &token, life)?.map(Attempt::fence)
@@ -118,7 +128,7 @@ impl LockHandle {
                 }
                 return Ok(Step::Done(false));
             };
-            let grant = Grant { resource, token, fence, requested, life, max_hold };
+            let grant = Grant { resource, token, fence, requested, life, max_hold, heartbeat };
             keep(&store, &locks, &kept, grant).map(Step::Done)
         }))
     }
@@ -193,6 +203,14 @@ impl LockHandle {
     #[napi]
     pub fn fence(&self) -> f64 {
         self.kept.get().map_or(0.0, |kept| kept.fence as f64)
+    }
+
+    /// A heartbeat of its holder, so that it is renewed.
+    #[napi]
+    pub fn beat(&self) {
+        if let Some(kept) = self.kept.get() {
+            kept.beat();
+        }
     }
 
     /// Whether no other caller can have the lock yet.

@@ -83,6 +83,8 @@ pub struct Grant {
     pub life: Duration,
     /// How long it is renewed.
     pub max_hold: Duration,
+    /// How old the last heartbeat of its holder may be for it to be renewed, if it needs any.
+    pub heartbeat: Option<Duration>,
 }
 
 impl LockKeeper {
@@ -104,8 +106,8 @@ impl LockKeeper {
     /// Those of the runtime, if it cannot be started.
     pub fn keep(self: &Arc<Self>, grant: Grant) -> Result<Arc<RenewedLock>> {
         let runtime = runtime::get()?;
-        let Grant { resource, token, fence, requested, life, max_hold } = grant;
-        let lock = Mutex::new(LockState::new(requested, life.min(max_hold), requested + max_hold));
+        let Grant { resource, token, fence, requested, life, max_hold, heartbeat } = grant;
+        let lock = Mutex::new(LockState::new(requested, life.min(max_hold), requested + max_hold, heartbeat));
         let (wake, over) = (self.wake.clone(), Notify::new());
         let store = Arc::downgrade(&self.store);
         let kept = Arc::new(RenewedLock { resource, token, fence, store, lock, notify: Mutex::default(), wake, over });
@@ -216,6 +218,12 @@ impl RenewedLock {
         } else if released == Some(true) {
             self.begin_release();
         }
+        self.wake.notify_one();
+    }
+
+    /// A heartbeat of its holder.
+    pub fn beat(&self) {
+        self.lock.lock().beat(Instant::now());
         self.wake.notify_one();
     }
 

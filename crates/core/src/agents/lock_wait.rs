@@ -35,12 +35,14 @@ pub struct Wanted {
     pub ttl: Duration,
     /// How long it is to be renewed.
     pub max_hold: Duration,
+    /// How old the last heartbeat of its holder may be for it to be renewed, if it needs any.
+    pub heartbeat: Option<Duration>,
 }
 
 impl Wanted {
     fn granted(self, fence: u64, requested: Instant) -> Grant {
-        let Self { resource, token, ttl: life, max_hold } = self;
-        Grant { resource, token, fence, requested, life, max_hold }
+        let Self { resource, token, ttl: life, max_hold, heartbeat } = self;
+        Grant { resource, token, fence, requested, life, max_hold, heartbeat }
     }
 }
 

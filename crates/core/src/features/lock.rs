@@ -1,24 +1,24 @@
 //! Locks between processes: a key that holds the token of its holder, until it is released or its ttl ends.
 
+mod list;
+mod requests;
+mod token;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use cinnabar_port::{
-    Call, Merge, Reply, Request,
+    Call, Reply, Request,
     error::{Kind, Result},
-    random, script,
+    random,
 };
 
+use self::requests::Target;
 use super::ttl;
 use crate::keys::{self, Prefix};
 
-script!(RELEASE = "lock/release.lua", keys: 3, args: 2, with: ["lock/queue.lua"]);
-script!(LEAVE = "lock/leave.lua", keys: 3, args: 2, with: ["lock/queue.lua"]);
-script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
-script!(ACQUIRE = "lock/acquire.lua", keys: 2, args: 3, with: ["clock.lua", "lock/take.lua"]);
-script!(WAIT = "lock/wait.lua", keys: 3, args: 4, with: ["clock.lua", "lock/take.lua"]);
-script!(WAIT_IN_TURN = "lock/wait_in_turn.lua", keys: 4, args: 4, with: ["clock.lua", "lock/take.lua", "lock/queue.lua"]);
-script!(INFO = "lock/info.lua", keys: 3, args: 0, with: ["clock.lua"]);
+pub use list::Listing;
+pub use token::Mode;
 
 /// How long the fencing token of a resource is remembered. After that, the store's clock alone makes the next one higher.
 const FENCE_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -59,6 +59,12 @@ pub struct Info {
     pub fence: u64,
     /// How many processes wait for it, and callers that wait for their turn.
     pub waiting: u64,
+    /// The time in epoch ms, by the store's clock, at which it was acquired, the last time if readers hold it; 0 if that is unknown.
+    pub acquired_at: u64,
+    /// Whether readers hold it.
+    pub is_read: bool,
+    /// The names of its holders, as far as they have one.
+    pub holders: Vec<String>,
 }
 
 /// Options of locks.
@@ -68,6 +74,8 @@ pub struct Options {
     pub prefix: Option<String>,
     /// The number of the database, for the names of channels. Default 0.
     pub database: u8,
+    /// The name of this process as a holder, for a person to read. Default: the machine's name and the process id.
+    pub holder: Option<String>,
 }
 
 /// Acquires and releases locks. While the server is unavailable, every method fails.
@@ -75,15 +83,17 @@ pub struct Options {
 pub struct Locks {
     prefix: Prefix,
     database: u8,
+    holder: String,
 }
 
 impl Locks {
     /// Creates locks with these options.
     ///
     /// # Errors
-    /// `E_INVALID_SETTINGS` for an invalid prefix.
+    /// `E_INVALID_SETTINGS` for an invalid prefix or holder.
     pub fn new(options: Options) -> Result<Self> {
-        Ok(Self { prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::LOCKS))?, database: options.database })
+        let prefix = Prefix::new(options.prefix.as_deref().unwrap_or(keys::LOCKS))?;
+        Ok(Self { prefix, database: options.database, holder: token::checked_holder(options.holder)? })
     }
 
     /// Returns the prefix of the keys.
@@ -100,7 +110,7 @@ impl Locks {
     pub fn acquire(&self, resource: &str, ttl_seconds: f64) -> Result<Call<Option<String>>> {
         let key = keys::lock(&self.prefix, resource)?;
         let ttl = ttl::millis(checked_ttl(ttl_seconds)?);
-        let token = new_token()?;
+        let token = random::hex::<16>()?;
         let value = Bytes::copy_from_slice(token.as_bytes());
         let args = [key, value, Bytes::from_static(b"PX"), ttl, Bytes::from_static(b"NX")];
         Ok(Call::new(Request::keyed("SET", args), move |reply| Ok((reply != Reply::Nil).then_some(token))))
@@ -119,101 +129,78 @@ impl Locks {
         Ok(reporting_doubt(call, move || doubt(String::from_utf8_lossy(&token).into_owned(), ttl)))
     }
 
+    /// Returns a new token for a holder.
+    ///
+    /// # Errors
+    /// `E_INTERNAL` without random numbers.
+    pub fn new_token(&self, mode: Mode) -> Result<String> {
+        token::new(mode, &self.holder)
+    }
+
     /// Acquires the lock with this token, which `new_token` made, for the given time. Returns its fencing token, or `None` if another
     /// caller holds it.
     pub fn acquire_fenced(&self, resource: &str, token: &str, ttl: Duration) -> Result<Call<Option<u64>>> {
-        let key = keys::lock(&self.prefix, resource)?;
-        let args = [
-            key.clone(),
-            keys::lock_fence(&self.prefix, &key),
-            Bytes::copy_from_slice(token.as_bytes()),
-            ttl::millis(ttl),
-            ttl::millis(FENCE_TTL),
-        ];
-        let request = Request::script(&ACQUIRE, args).merging(Merge::Script).idempotent();
+        let request = self.target(resource)?.acquire(token, ttl);
         Ok(Call::new(request, |reply| Ok(u64::try_from(reply.int()?).ok().filter(|fence| *fence > 0))))
     }
 
     /// Acquires it as `acquire_fenced` does, or enters the caller among those whom its release wakes by a message on `free_channel`.
     pub fn attempt(&self, resource: &str, token: &str, ttl: Duration) -> Result<Call<Attempt>> {
-        let key = keys::lock(&self.prefix, resource)?;
-        let args = [
-            key.clone(),
-            keys::lock_fence(&self.prefix, &key),
-            keys::lock_waiting(&self.prefix, &key),
-            Bytes::copy_from_slice(token.as_bytes()),
-            ttl::millis(ttl),
-            ttl::millis(FENCE_TTL),
-            ttl::millis(WAIT_LEASE),
-        ];
-        Ok(Call::new(Request::script(&WAIT, args).merging(Merge::Script).idempotent(), attempt))
+        Ok(Call::new(self.target(resource)?.wait(token, ttl), attempt))
     }
 
     /// Acquires it as `acquire_fenced` does if it is the caller's turn, or enters the caller behind those that wait for their turn already. A
     /// message on `free_channel` has the token whose turn it is.
     pub fn attempt_in_turn(&self, resource: &str, token: &str, ttl: Duration) -> Result<Call<Attempt>> {
-        let key = keys::lock(&self.prefix, resource)?;
-        let args = [
-            key.clone(),
-            keys::lock_fence(&self.prefix, &key),
-            keys::lock_waiting(&self.prefix, &key),
-            keys::lock_queue(&self.prefix, &key),
-            Bytes::copy_from_slice(token.as_bytes()),
-            ttl::millis(ttl),
-            ttl::millis(FENCE_TTL),
-            ttl::millis(TURN_LEASE),
-        ];
-        Ok(Call::new(Request::script(&WAIT_IN_TURN, args).merging(Merge::Script).idempotent(), attempt))
+        Ok(Call::new(self.target(resource)?.wait_in_turn(token, ttl), attempt))
     }
 
     /// Describes the lock.
     pub fn info(&self, resource: &str) -> Result<Call<Info>> {
-        let key = keys::lock(&self.prefix, resource)?;
-        let args = [key.clone(), keys::lock_fence(&self.prefix, &key), keys::lock_waiting(&self.prefix, &key)];
-        Ok(Call::new(Request::script(&INFO, args).reads(), |reply| {
-            let mut items = reply.array()?.into_iter();
-            let mut next = || items.next().unwrap_or(Reply::Nil).int();
-            let left = next()?;
-            let left_ms = if left == -2 { Some(0) } else { u64::try_from(left).ok() };
-            let (fence, waiting) = (next()?.unsigned_abs(), next()?.unsigned_abs());
-            Ok(Info { is_locked: left != -2, left_ms, fence, waiting })
-        }))
+        Ok(Call::new(self.target(resource)?.info(), described))
     }
 
     /// Removes a caller from those that wait for the lock.
     pub fn stop_waiting(&self, resource: &str, token: &str) -> Result<Call<()>> {
-        let request = Request::script(&LEAVE, self.keys_and_channel(resource, token)?);
-        Ok(Call::new(request.merging(Merge::Script).idempotent(), |_| Ok(())))
+        Ok(Call::new(self.target(resource)?.leave(token), |_| Ok(())))
     }
 
     /// Returns the channel on which a release of this lock is published while callers wait for it.
     pub fn free_channel(&self, resource: &str) -> Result<Bytes> {
-        Ok(keys::lock_free(&self.prefix, &keys::lock(&self.prefix, resource)?, self.database))
+        Ok(self.target(resource)?.free_channel())
     }
 
     /// Releases the lock. Returns false if it is no longer held with this token.
     pub fn release(&self, resource: &str, token: &str) -> Result<Call<bool>> {
-        let request = Request::script(&RELEASE, self.keys_and_channel(resource, token)?);
-        Ok(Call::new(request.merging(Merge::Script), Reply::flag))
-    }
-
-    fn keys_and_channel(&self, resource: &str, token: &str) -> Result<[Bytes; 5]> {
-        let key = keys::lock(&self.prefix, resource)?;
-        Ok([
-            key.clone(),
-            keys::lock_waiting(&self.prefix, &key),
-            keys::lock_queue(&self.prefix, &key),
-            Bytes::copy_from_slice(token.as_bytes()),
-            keys::lock_free(&self.prefix, &key, self.database),
-        ])
+        Ok(Call::new(self.target(resource)?.release(token), Reply::flag))
     }
 
     /// Extends the lock to so many seconds from now. Returns false if it is no longer held with this token.
     pub fn extend(&self, resource: &str, token: &str, ttl_seconds: f64) -> Result<Call<bool>> {
-        let ttl = ttl::millis(checked_ttl(ttl_seconds)?);
-        let args = [keys::lock(&self.prefix, resource)?, Bytes::copy_from_slice(token.as_bytes()), ttl];
-        Ok(Call::new(Request::script(&EXTEND, args).merging(Merge::Script).idempotent(), Reply::flag))
+        let ttl = checked_ttl(ttl_seconds)?;
+        Ok(Call::new(self.target(resource)?.extend(token, ttl), Reply::flag))
     }
+
+    fn target(&self, resource: &str) -> Result<Target<'_>> {
+        Ok(Target { prefix: &self.prefix, database: self.database, key: keys::lock(&self.prefix, resource)? })
+    }
+}
+
+fn described(reply: Reply) -> Result<Info> {
+    let mut items = reply.array()?.into_iter();
+    let mut next = || items.next().unwrap_or(Reply::Nil);
+    let left = next().int()?;
+    let (fence, waiting, now, is_read) = (next().int()?, next().int()?, next().int()?, next().int()? == 1);
+    let fence = fence.unsigned_abs();
+    let mut holders = Vec::new();
+    for token in next().array()? {
+        let token = token.bulk()?.unwrap_or_default();
+        holders.extend(token::holder_of(&String::from_utf8_lossy(&token)).map(str::to_owned));
+    }
+    // A fencing token is the time in µs, unless the store's clock was set back.
+    let acquired_at = if holders.is_empty() { 0 } else { (fence / 1000).min(now.unsigned_abs()) };
+    let left_ms = if left == -2 { Some(0) } else { u64::try_from(left).ok() };
+    Ok(Info { is_locked: left != -2, left_ms, fence, waiting: waiting.unsigned_abs(), acquired_at, is_read, holders })
 }
 
 fn attempt(reply: Reply) -> Result<Attempt> {
@@ -230,14 +217,6 @@ pub fn reporting_doubt<T: Send + 'static>(call: Call<T>, doubt: impl FnOnce() + 
             doubt();
         }
     })
-}
-
-/// Returns a new token for a holder.
-///
-/// # Errors
-/// `E_INTERNAL` without random numbers.
-pub fn new_token() -> Result<String> {
-    random::hex::<16>()
 }
 
 /// Checks the ttl of a lock.

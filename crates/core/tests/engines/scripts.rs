@@ -10,7 +10,8 @@ use cinnabar_port::{Effect, Keys, Merge, Reply, Request, Script, Verb};
 use crate::pair::{How, Pair, none, same, words};
 use crate::wire::{Outcome, Words};
 use crate::{
-    feature_scripts, limit_scripts, queue_scripts, repeat_scripts, room_scripts, session_scripts, session_token_scripts,
+    feature_scripts, limit_scripts, lock_reader_scripts, lock_scripts, queue_scripts, repeat_scripts, room_scripts,
+    session_scripts, session_token_scripts,
 };
 
 /// A script as its feature declares it.
@@ -64,6 +65,8 @@ fn cases() -> impl Iterator<Item = &'static Cases> {
     all.into_iter()
         .flatten()
         .chain(limit_scripts::CASES)
+        .chain(lock_scripts::CASES)
+        .chain(lock_reader_scripts::CASES)
         .chain(session_scripts::CASES)
         .chain(session_token_scripts::CASES)
 }

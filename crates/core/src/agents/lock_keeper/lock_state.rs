@@ -27,12 +27,22 @@ pub struct LockState {
     hold_until: Instant,
     next_renewal: Instant,
     renewing: bool,
+    heartbeat: Option<Heartbeat>,
     /// How many extensions by the caller are in flight, during which it is not renewed: a renewal could shorten what they extend.
     extending: usize,
     /// How many releases by the token are in flight, whose result decides whether it was lost,
     releasing: usize,
     /// and whether a renewal has found meanwhile that the lock is not held.
     missing: bool,
+}
+
+/// What its holder has to send, so that it is renewed.
+#[derive(Debug)]
+struct Heartbeat {
+    interval: Duration,
+    last: Instant,
+    /// Whether a renewal was due after the interval: it is not renewed until the next one.
+    is_missing: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +53,9 @@ enum Phase {
 }
 
 impl LockState {
-    /// A lock that was requested at `requested` for `life`, and may be renewed until `hold_until`.
-    pub fn new(requested: Instant, life: Duration, hold_until: Instant) -> Self {
+    /// A lock that was requested at `requested` for `life`, and may be renewed until `hold_until`. With a heartbeat it is renewed only if the last one
+    /// is no older than that.
+    pub fn new(requested: Instant, life: Duration, hold_until: Instant, heartbeat: Option<Duration>) -> Self {
         let mut lock = Self {
             phase: Phase::Held,
             life,
@@ -53,6 +64,7 @@ impl LockState {
             hold_until,
             next_renewal: requested,
             renewing: false,
+            heartbeat: heartbeat.map(|interval| Heartbeat { interval, last: requested, is_missing: false }),
             extending: 0,
             releasing: 0,
             missing: false,
@@ -123,6 +135,10 @@ impl LockState {
         if self.is_over() || self.renewing || !self.is_renewable() || now < self.next_renewal {
             return None;
         }
+        if let Some(heartbeat) = self.heartbeat.as_mut().filter(|heartbeat| now > heartbeat.last + heartbeat.interval) {
+            heartbeat.is_missing = true;
+            return None;
+        }
         let ttl = self.life.min(self.hold_until.saturating_duration_since(now));
         self.renewing = !ttl.is_zero();
         self.renewing.then_some(ttl)
@@ -139,6 +155,13 @@ impl LockState {
             None => self.next_renewal = now + self.life / AGAIN,
         }
         false
+    }
+
+    /// A heartbeat of its holder.
+    pub fn beat(&mut self, now: Instant) {
+        if let Some(heartbeat) = &mut self.heartbeat {
+            (heartbeat.last, heartbeat.is_missing) = (now, false);
+        }
     }
 
     /// Its caller releases it by its token: it is neither renewed nor lost until `end_release_in_doubt` is called.
@@ -191,7 +214,8 @@ impl LockState {
     }
 
     fn is_renewable(&self) -> bool {
-        self.extending == 0 && self.releasing == 0 && self.expires < self.hold_until
+        let is_alive = self.heartbeat.as_ref().is_none_or(|heartbeat| !heartbeat.is_missing);
+        self.extending == 0 && self.releasing == 0 && self.expires < self.hold_until && is_alive
     }
 }
 
@@ -203,7 +227,7 @@ mod tests {
 
     fn lock(life: u32, hold: u32) -> (LockState, Instant) {
         let start = Instant::now();
-        (LockState::new(start, SECOND * life, start + SECOND * hold), start)
+        (LockState::new(start, SECOND * life, start + SECOND * hold, None), start)
     }
 
     #[test]
@@ -275,6 +299,20 @@ mod tests {
         assert!(lock.end_release_in_doubt(Some(false)) && lock.is_lost());
         let mut lock = in_doubt();
         assert!(lock.end_release_in_doubt(None) && lock.is_lost());
+    }
+
+    #[test]
+    fn a_lock_without_heartbeats_is_not_renewed_until_the_next_one() {
+        let start = Instant::now();
+        let mut lock = LockState::new(start, SECOND * 30, start + SECOND * 3600, Some(SECOND * 5));
+        lock.beat(start + SECOND * 8);
+        let ttl = lock.begin_renewal(start + SECOND * 10).unwrap();
+        assert!(!lock.renewed(start + SECOND * 10, ttl, Some(true), start + SECOND * 10));
+        assert_eq!(lock.begin_renewal(start + SECOND * 20), None, "the last one is 12 s old");
+        assert_eq!(lock.next_event(), Some(start + SECOND * 38), "it is lost 2 s before its end");
+        lock.beat(start + SECOND * 21);
+        assert_eq!(lock.next_event(), Some(start + SECOND * 20));
+        assert_eq!(lock.begin_renewal(start + SECOND * 21), Some(SECOND * 30));
     }
 
     #[test]

@@ -7,13 +7,10 @@
 -- ARGV[3] the ttl of the fencing token in ms
 -- ARGV[4] for how many ms the caller is entered
 -- Returns the fencing token; or, if another caller has the lock, its remaining ms as a number that is not above 0.
-local fence = take(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3])
-if fence > 0 then
+local number = take(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3])
+if number > 0 then
   redis.call('ZREM', KEYS[3], ARGV[1])
-  return fence
+  return number
 end
-local now = now_ms()
-redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
-redis.call('ZADD', KEYS[3], now + ARGV[4], ARGV[1])
-redis.call('PEXPIRE', KEYS[3], ARGV[4])
+enter(KEYS[3], ARGV[1], ARGV[4])
 return -math.max(redis.call('PTTL', KEYS[1]), 0)

@@ -11,26 +11,15 @@
 local token = ARGV[1]
 -- A reply that was lost may have said that it has the lock.
 if redis.call('GET', KEYS[1]) ~= token then
-  local now = now_ms()
-  if not redis.call('ZSCORE', KEYS[4], token) then
-    local last = redis.call('ZRANGE', KEYS[4], -1, -1, 'WITHSCORES')[2] or 0
-    redis.call('ZADD', KEYS[4], last + 1, token)
-  end
-  redis.call('ZADD', KEYS[3], now + ARGV[4], token)
-  for at = 3, 4 do
-    -- The entries of those that do not wait for their turn last longer.
-    redis.call('PEXPIRE', KEYS[at], math.max(redis.call('PTTL', KEYS[at]), ARGV[4]))
-  end
-  local first, expires = first_in_queue(KEYS[4], KEYS[3], now)
-  if first ~= token then
-    local left = redis.call('PTTL', KEYS[1])
-    return -math.max(left == -2 and expires - now or left, 0)
+  local left = wait_for_turn(KEYS[1], KEYS[3], KEYS[4], token, ARGV[4])
+  if left then
+    return -left
   end
 end
-local fence = take(KEYS[1], KEYS[2], token, ARGV[2], ARGV[3])
-if fence > 0 then
+local number = take(KEYS[1], KEYS[2], token, ARGV[2], ARGV[3])
+if number > 0 then
   redis.call('ZREM', KEYS[3], token)
   redis.call('ZREM', KEYS[4], token)
-  return fence
+  return number
 end
 return -math.max(redis.call('PTTL', KEYS[1]), 0)

@@ -1,0 +1,27 @@
+-- Whether a caller that is no reader waits for the lock.
+local function writer_waits(waiting, now)
+  for _, token in ipairs(redis.call('ZRANGEBYSCORE', waiting, now, '+inf')) do
+    if not is_reader(token) then
+      return true
+    end
+  end
+  return false
+end
+
+-- Gives the lock to a reader, besides those that have it. Returns the fencing token; 0 if a writer has the lock, or if it `yields` to one that
+-- waits: those that wait would never see it free.
+local function join(lock, fence, readers, waiting, token, ttl, fence_ttl, yields)
+  local now, holder = now_ms(), redis.call('GET', lock)
+  if holder and holder ~= READERS then
+    return 0
+  end
+  local joined = has_joined(holder, readers, token, now)
+  if not holder then
+    redis.call('DEL', readers)
+  elseif yields and not joined and writer_waits(waiting, now) then
+    return 0
+  end
+  redis.call('ZADD', readers, now + ttl, token)
+  last_as_leases(lock, readers, now)
+  return next_fence(fence, joined, fence_ttl)
+end
