@@ -209,7 +209,7 @@ impl History<'_> {
 
 /// A caller with a token of its own. A third of them write.
 fn caller(locks: &Locks, at: usize) -> (String, Mode) {
-    let mode = if at % 3 == 0 { Mode::Write } else { Mode::Read };
+    let mode = if at.is_multiple_of(3) { Mode::Write } else { Mode::Read };
     (locks.new_token(mode).unwrap(), mode)
 }
 
