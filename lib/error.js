@@ -93,8 +93,21 @@ function allowsFallback(error) {
  * and Express's `next('route')` skips the middleware that follows.
  */
 function errorFor(reason) {
-  if (typeof reason === 'object' && reason !== null) return reason
-  return new Error('the promise of the middleware was rejected with a value that is not an error', { cause: reason })
+  const isObject = typeof reason === 'object' && reason !== null
+  if (isObject && isReadable(reason)) return reason
+  const message = 'the promise of the middleware was rejected with a value that is not an error'
+  return new Error(message, isObject ? undefined : { cause: reason })
+}
+
+/** Whether a framework and the console can read an object as an error: what they read of a proxy may throw, and that ends the process. */
+function isReadable(object) {
+  try {
+    Object.getPrototypeOf(object)
+    for (const name of ['status', 'statusCode', 'message', 'stack']) void object[name]
+    return true
+  } catch {
+    return false
+  }
 }
 
 module.exports = { CinnabarError, abortedError, allowsFallback, argumentError, errorFor, isUnavailable }
