@@ -10,6 +10,8 @@ mod caches;
 mod clock;
 #[path = "features/limit_charges.rs"]
 mod limit_charges;
+#[path = "features/limit_deny_model.rs"]
+mod limit_deny_model;
 #[path = "features/limit_model.rs"]
 mod limit_model;
 #[path = "features/limit_policies.rs"]
