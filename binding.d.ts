@@ -226,6 +226,8 @@ export declare class LockHandle {
   isExpired(): boolean
   /** Extends the lock to this ttl, which becomes its life; false if it has been lost or released. */
   extend(ttl: unknown): RawValue
+  /** Waits for so many ms until `count` replicas have stored the lock: resolves to how many have, or to null if it is no longer held. */
+  replicated(count: unknown, timeoutMs: unknown): RawValue
   /**
    * Notes that the lock is being extended to `ttl` in another way, until `end_extension` with the number that this returns; none if no
    * lock can be extended so. `ago` is for how many ms.

@@ -10,6 +10,7 @@ const { LockGroup, sortedResources } = require('./lock/group.js')
 const { Lock, endLock, leaseOf, lostError, shortened } = require('./lock/handle.js')
 const { heldLocks } = require('./lock/list.js')
 const { HOLD_OPTIONS, leftOf, readHold, readWait } = require('./lock/options.js')
+const { replicate } = require('./lock/replicas.js')
 const names = require('./option-names.js')
 const { assertFunction, describe, ownOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
@@ -144,6 +145,7 @@ class DistributedLock extends Limitable {
       if (!isAcquired) return null
       const lock = new Lock(handle, resource, this.#native.scope(resource), hold)
       if (!lock.held) throw await lostBefore(lock)
+      if (hold.replicas !== undefined) await replicate(lock, handle, hold.replicas)
       return lock
     }
     try {

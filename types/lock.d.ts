@@ -43,6 +43,14 @@ export interface LockWait {
   fair?: boolean
 }
 
+/** How many replicas have to store a lock. */
+export interface LockReplicas {
+  /** How many, from 1 to 1000. Default `1`. */
+  count?: number
+  /** Within what time, in milliseconds. Default `1000`. */
+  timeoutMs?: number
+}
+
 /** Options of `acquire`. */
 export interface AcquireOptions {
   /** How long the lock lasts without being renewed, in seconds: after the death of its process it is free within that time. Default `30`. */
@@ -59,6 +67,13 @@ export interface AcquireOptions {
   heartbeatSeconds?: number
   /** Whether others may hold the lock at the same time, see {@link LockMode}. Default `'write'`: no other. */
   mode?: LockMode
+  /**
+   * Waits until replicas have stored the lock too (`WAIT`), so that it is there if one of them takes over. If fewer have within the time, the lock is
+   * released, and the call rejects with `E_UNAVAILABLE`. It makes a loss by a fail-over less likely, not impossible: a replica that has not stored
+   * it may take over, and renewals are not waited for. {@link Lock.fence} grows nevertheless. Each call takes a connection of its own. Not on the
+   * embedded store.
+   */
+  replicas?: LockReplicas
   /** Waits while another caller holds the lock. Without it, the call rejects at once. */
   wait?: LockWait
 }
@@ -71,6 +86,8 @@ export interface WithLockOptions extends CallLimits {
   heartbeatSeconds?: number
   /** As in {@link AcquireOptions.mode}. Default `'write'`. */
   mode?: LockMode
+  /** As in {@link AcquireOptions.replicas}. Default: not waited for. */
+  replicas?: LockReplicas
   /** As in {@link AcquireOptions.wait}. */
   wait?: LockWait
   /** If another holder has the lock, at the end of `wait` too (`timeoutMs` alone does not wait), resolves to `undefined` without running the operation, instead of rejecting. Default `false`. */

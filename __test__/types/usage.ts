@@ -583,6 +583,7 @@ export async function locks(): Promise<void> {
       maxHoldSeconds: 60,
       heartbeatSeconds: 5,
       mode: 'read',
+      replicas: { count: 1, timeoutMs: 100 },
       wait: { timeoutMs: 10, fair: true },
     })
     // @ts-expect-error

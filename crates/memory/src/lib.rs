@@ -187,6 +187,9 @@ impl EngineState {
 
     /// Executes a transaction. As on a server, nothing is executed if one of its commands is invalid.
     fn execute_transaction(&self, lua: &mut Lua, transaction: &Transaction) -> Result<Reply> {
+        if let Some(request) = &transaction.followed_by {
+            return Err(unknown(request));
+        }
         for request in &transaction.requests {
             match table::find(request.name()) {
                 Some(command) => command.check_arity(&request.args).map_err(CommandError::into_error)?,

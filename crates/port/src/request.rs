@@ -51,6 +51,8 @@ pub struct Transaction {
     pub requests: Vec<Request>,
     /// Whether any of them needs a dedicated connection.
     pub dedicated: bool,
+    /// A command that waits for what they did, on the same dedicated connection. Its reply is one more element.
+    pub followed_by: Option<Request>,
 }
 
 /// Which arguments are keys.
@@ -212,6 +214,7 @@ impl Request {
     pub fn blocking_timeout(&self) -> Option<BlockingTimeout> {
         match &self.verb {
             Verb::Dedicated(command) => command.blocking,
+            Verb::Transaction(transaction) => transaction.followed_by.as_ref()?.blocking_timeout(),
             _ => None,
         }
     }

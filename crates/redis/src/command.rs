@@ -59,14 +59,24 @@ fn encode_transaction(transaction: &Transaction, scripts: &Scripts, commands: &m
         encode(&OutgoingCommand::One(request.clone()), scripts, true, commands);
     }
     commands.push_words(&[b"EXEC"]);
+    if let Some(request) = &transaction.followed_by {
+        encode(&OutgoingCommand::One(request.clone()), scripts, true, commands);
+    }
 }
 
-/// How many commands a request consists of; a transaction's include `MULTI` and `EXEC`.
+/// How many commands a request consists of; a transaction's include `MULTI` and `EXEC`, and what follows it.
 pub fn count(wire: &OutgoingCommand) -> usize {
     match wire {
-        OutgoingCommand::One(Request { verb: Verb::Transaction(whole), .. }) => whole.requests.len() + 2,
+        OutgoingCommand::One(Request { verb: Verb::Transaction(whole), .. }) => {
+            whole.requests.len() + 2 + usize::from(whole.followed_by.is_some())
+        }
         _ => 1,
     }
+}
+
+/// Whether it is a transaction with a command behind it.
+pub fn is_followed(wire: &OutgoingCommand) -> bool {
+    matches!(wire, OutgoingCommand::One(Request { verb: Verb::Transaction(whole), .. }) if whole.followed_by.is_some())
 }
 
 /// One run of a script.

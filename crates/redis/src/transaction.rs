@@ -40,6 +40,13 @@ pub fn fold(mut replies: impl Iterator<Item = Result<Reply>>) -> Result<Reply> {
     }
 }
 
+/// Appends the reply to the command behind a transaction.
+pub fn append(done: Result<Reply>, last: Option<Result<Reply>>) -> Result<Reply> {
+    let mut items = done?.array()?;
+    items.push(last.unwrap_or_else(|| Err(too_few()))?);
+    Ok(Reply::Array(items))
+}
+
 /// Whether the error comes from the connection, or from reading the reply, rather than from the server.
 fn is_ours(error: &Error) -> bool {
     use Kind::{Internal, MaybeApplied, NotSent, Timeout, Unsupported};
@@ -73,6 +80,15 @@ mod tests {
         let items = vec![Reply::Int(1), Reply::Error(Bytes::from_static(b"ERR no"))];
         let replies = vec![ok("OK"), ok("QUEUED"), ok("QUEUED"), Ok(Reply::Array(items.clone()))];
         assert_eq!(folded(replies).unwrap(), Reply::Array(items));
+    }
+
+    #[test]
+    fn the_reply_to_the_command_behind_it_is_the_last() {
+        let done = || Ok(Reply::Array(vec![Reply::Int(1)]));
+        assert_eq!(append(done(), Some(Ok(Reply::Int(2)))).unwrap(), Reply::Array(vec![Reply::Int(1), Reply::Int(2)]));
+        assert_eq!(append(done(), Some(refused("NOPERM no"))).unwrap_err().message(), "NOPERM no");
+        assert_eq!(append(refused("ERR first"), Some(Ok(Reply::Int(2)))).unwrap_err().message(), "ERR first");
+        assert_eq!(append(done(), None).unwrap_err().kind, Kind::InvalidData);
     }
 
     #[test]

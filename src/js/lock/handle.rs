@@ -34,6 +34,9 @@ use crate::js::{
     service_core::ServiceCore,
 };
 
+/// More replicas than any server has.
+const MOST_REPLICAS: u64 = 1000;
+
 /// A lock that may be acquired once, and is then renewed until it is released.
 #[napi]
 pub struct LockHandle {
@@ -244,6 +247,17 @@ impl LockHandle {
             open_store.ok_or_else(closed)?;
             let call = self.locks.extend(&self.wanted.resource, &self.wanted.token, ttl.as_secs_f64())?;
             Ok(kept.following(call, ttl).map(Output::Bool))
+        })
+    }
+
+    /// Waits for so many ms until `count` replicas have stored the lock: resolves to how many have, or to null if it is no longer held.
+    #[napi]
+    pub fn replicated(&self, env: Env, count: Unknown, timeout_ms: Unknown) -> RawValue {
+        self.core.submit_output(env, Operation { name: "REPLICATE LOCK", empty: None }, |js| {
+            let count = js.whole_within(count.raw(), "replicas.count", 1..=MOST_REPLICAS)?;
+            let timeout = js.milliseconds(timeout_ms.raw(), "replicas.timeoutMs")?;
+            let call = self.locks.replicated(&self.wanted.resource, &self.wanted.token, count, timeout)?;
+            Ok(call.map(|replicas| replicas.map_or(Output::Null, |replicas| Output::Number(replicas as f64))))
         })
     }
 

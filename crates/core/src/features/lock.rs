@@ -155,6 +155,18 @@ impl Locks {
         Ok(Call::new(self.target(resource)?.wait_in_turn(token, ttl), attempt))
     }
 
+    /// Waits until `count` replicas have stored the lock with this token, for `timeout` at most. Returns how many have; `None` if it is no longer
+    /// held so.
+    pub fn replicated(&self, resource: &str, token: &str, count: u64, timeout: Duration) -> Result<Call<Option<u64>>> {
+        let token = token.to_owned();
+        Ok(Call::new(self.target(resource)?.replicated(count, timeout), move |reply| {
+            let [written, holder, replicas] = reply.tuple()?;
+            let is_held = written.int()? == 1 && holder.bulk()?.is_some_and(|holder| token::is_holder(&holder, &token));
+            let replicas = replicas.int()?.unsigned_abs();
+            Ok(is_held.then_some(replicas))
+        }))
+    }
+
     /// Describes the lock.
     pub fn info(&self, resource: &str) -> Result<Call<Info>> {
         Ok(Call::new(self.target(resource)?.info(), described))

@@ -76,7 +76,7 @@ fn transaction(commands: &[Words]) -> Request {
     let requests = commands.iter().map(request).collect();
     let mut whole = Request::with_keys("MULTI", Args::new(), 0);
     whole.keys = Keys::Unknown;
-    whole.verb = Verb::Transaction(Box::new(Transaction { requests, dedicated: false }));
+    whole.verb = Verb::Transaction(Box::new(Transaction { requests, dedicated: false, followed_by: None }));
     whole
 }
 

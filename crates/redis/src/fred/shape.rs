@@ -81,7 +81,9 @@ pub fn check(request: &Request) -> Result<()> {
         Verb::Command(name) => (*name, false),
         Verb::Custom(name) => (&name[..], true),
         Verb::Dedicated(command) => (&command.name[..], true),
-        Verb::Transaction(transaction) => return transaction.requests.iter().try_for_each(check),
+        Verb::Transaction(transaction) => {
+            return transaction.requests.iter().chain(&transaction.followed_by).try_for_each(check);
+        }
         // They are wrapped.
         Verb::Script(_) | Verb::Many(_) => return Ok(()),
     };

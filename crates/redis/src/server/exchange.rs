@@ -247,6 +247,10 @@ fn own_replies<'a>(
         }
         match command::count(command) {
             1 => replies.next().unwrap_or_else(|| Err(Error::new(Kind::Internal, "a command has no reply"))),
+            count if command::is_followed(command) => {
+                let done = transaction::fold(replies.by_ref().take(count - 1));
+                transaction::append(done, replies.next())
+            }
             count => transaction::fold(replies.by_ref().take(count)),
         }
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cinnabar_port::{Merge, Request, script};
+use cinnabar_port::{Args, BlockingTimeout, DedicatedCommand, Merge, Request, Transaction, Verb, script};
 
 use super::{FENCE_TTL, TURN_LEASE, WAIT_LEASE, token::is_reader};
 use crate::{
@@ -88,6 +88,25 @@ impl Target<'_> {
             Request::script(&WAIT_IN_TURN, [self.key, fence, waiting, queue, text(token), ttl, fence_ttl, lease])
         };
         request.merging(Merge::Script).idempotent()
+    }
+
+    /// Waits until `count` replicas have what was written so far, for `timeout` at most; replies with 1 if its fencing token is stored, the
+    /// holder's token, and how many replicas have.
+    pub fn replicated(self, count: u64, timeout: Duration) -> Request {
+        // Only what a connection has written itself is waited for there. It confirms all that was written before, too.
+        let write = Request::keyed("PEXPIRE", [self.fence(), ttl::millis(FENCE_TTL)]);
+        let requests = vec![write, Request::get(self.key.clone())];
+        let blocking = BlockingTimeout { argument: 1, in_millis: true, timeout: Some(timeout) };
+        let wait = DedicatedCommand { name: "WAIT".into(), blocking: Some(blocking) };
+        let args: Args = [count.to_string().into(), ttl::millis(timeout)].into_iter().collect();
+        let mut followed_by = Request::with_keys("WAIT", args, 0);
+        followed_by.verb = Verb::Dedicated(Box::new(wait));
+        let mut request = Request::keyed("MULTI", [self.key]).idempotent();
+        let followed_by = Some(followed_by);
+        request.verb = Verb::Transaction(Box::new(Transaction { requests, dedicated: true, followed_by }));
+        // A slow replica is no fault of the server.
+        request.counts_for_breaker = false;
+        request
     }
 
     /// Releases it; replies with 1, or 0.

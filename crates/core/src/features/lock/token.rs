@@ -38,6 +38,11 @@ pub fn is_reader(token: &str) -> bool {
     token.starts_with(READER)
 }
 
+/// Whether a lock with this value may be held with this token. Readers have another value in common.
+pub fn is_holder(value: &[u8], token: &str) -> bool {
+    if is_reader(token) { value.starts_with(READER.as_bytes()) } else { value == token.as_bytes() }
+}
+
 /// Returns the name of the holder with this token, if it has one.
 pub fn holder_of(token: &str) -> Option<&str> {
     let (digits, name) = token.strip_prefix(READER).unwrap_or(token).split_once(':')?;

@@ -73,7 +73,7 @@ pub fn transaction(steps: Vec<Step>) -> Result<Call<Output>> {
         if requests.iter().all(|request| request.keys != Keys::Unknown) { all } else { Keys::Unknown };
     request_of_all.idempotent = idempotent;
     request_of_all.counts_for_breaker = !dedicated;
-    request_of_all.verb = Verb::Transaction(Box::new(Transaction { requests, dedicated }));
+    request_of_all.verb = Verb::Transaction(Box::new(Transaction { requests, dedicated, followed_by: None }));
     Ok(Call::new(request_of_all, move |reply| read(reply, sources)))
 }
 
