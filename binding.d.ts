@@ -216,8 +216,8 @@ export declare class LockHandle {
   token(): string
   /** The fencing token; 0 before the lock is acquired. */
   fence(): number
-  /** A heartbeat of its holder, so that it is renewed. */
-  beat(): void
+  /** A heartbeat of its holder, so that it is renewed. Returns false once it is released or lost. */
+  beat(): boolean
   /** Whether no other caller can have the lock yet. */
   isValid(): boolean
   /** Whether the lock has been lost. */

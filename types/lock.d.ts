@@ -19,9 +19,10 @@ export interface DistributedLockOptions {
  * Whom a lock excludes: `'write'` everybody, `'read'` all but other readers.
  *
  * A reader that comes while a writer waits does not join the readers that hold the lock, so that the writer's time comes; without `wait` it is
- * rejected. When the last reader has left, writers and readers that wait have the same chance, unless they wait in turn ({@link LockWait.fair}).
- * The entry of a process that died while it waited to write keeps readers from joining for up to 30 s. A reader that acquires the lock once
- * more may wait for a writer that waits for that reader: use {@link Lock.child}.
+ * rejected. When the last reader has left, writers and readers that wait have the same chance, unless they wait in turn ({@link LockWait.fair}):
+ * then a reader whose turn it is waits only for writers that do not wait in turn. The entry of a process that died while it waited to write keeps
+ * readers from joining for up to 30 s. A reader that acquires the lock once more may wait for a writer that waits for that reader: use
+ * {@link Lock.child}.
  */
 export type LockMode = 'read' | 'write'
 
@@ -62,7 +63,8 @@ export interface AcquireOptions {
   maxHoldSeconds?: number
   /**
    * If the event loop has not run for so long, in seconds, because it is blocked or its thread hangs, the lock is not renewed until it runs again:
-   * it is lost when its ttl ends. Default: none, so that it is renewed however busy JavaScript is, for `maxHoldSeconds`.
+   * it is lost when its ttl ends. Less than 0.05 counts as 0.05. Default: none, so that it is renewed however busy JavaScript is, for
+   * `maxHoldSeconds`.
    */
   heartbeatSeconds?: number
   /** Whether others may hold the lock at the same time, see {@link LockMode}. Default `'write'`: no other. */
@@ -187,7 +189,7 @@ export interface LockInfo {
    */
   holders: string[]
   /**
-   * When it was acquired, in milliseconds since 1970 by the store's clock; if readers hold it, when the last of them came. `null` if there are no
+   * When it was acquired, in milliseconds since 1970 by the store's clock; if readers hold it, when a reader last did. `null` if there are no
    * `holders`.
    */
   acquiredAt: number | null
@@ -237,7 +239,7 @@ export interface DistributedLock {
    * was granted so late that it is lost already. After `E_MAYBE_APPLIED` or `E_ABORTED` it is released as with `acquireLock`.
    *
    * With `wait` it waits for the lock: a message wakes it when the lock is released, and it asks again when the ttl of its holder ends, and
-   * every few seconds in case the message was lost. Callers of one process get the lock in the order in which they began to wait, while one
+   * every few seconds in case the message was lost, or the ttl became shorter. Callers of one process get the lock in the order in which they began to wait, while one
    * that does not wait, or another process, may come first; with `wait: { fair: true }`, the order holds between processes too. When the time is over, it rejects with `E_LOCK_HELD`, or with the error of the
    * server if that could not be asked last. It rejects with `E_ABORTED` or `E_CLOSED` when the signal aborts or the service is disconnected.
    * The lock is not acquired then, or is released, for which `disconnect()` waits.

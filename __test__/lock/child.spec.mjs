@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 
-import { rawClient, refuses, until } from '../helpers.mjs'
+import { rawClient, refuses, runJson, until } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
 
 /** Keeps this thread busy. */
@@ -73,6 +73,35 @@ for (const engine of engines) {
     )
 
     test(
+      'withLock rejects if the lock is lost while it waits for a child',
+      withService(async (locks) => {
+        let child
+        const run = (_, lock) => {
+          child = lock.child()
+          return 'done'
+        }
+        const running = locks.withLock('r', run, 2, { maxHoldSeconds: 2 })
+        await until('it runs', () => child !== undefined)
+        // A tenth of its ttl before its end: the store still has it.
+        await until('it is lost', () => !child.held)
+        assert.equal(await child.release(), 'already-lost')
+        const error = await refuses(running, 'E_LOCK_LOST')
+        assert.equal(error.result, 'done')
+      }),
+    )
+
+    test(
+      'a released child has no children',
+      withService(async (locks) => {
+        const lock = await locks.acquire('r')
+        const child = lock.child()
+        await child.release()
+        assert.throws(() => child.child(), { code: 'E_LOCK_LOST' })
+        assert.equal(await lock.release(), 'released')
+      }),
+    )
+
+    test(
       'a child of a lost lock is lost',
       withService(async (locks, client) => {
         const lock = await locks.acquire('r', { ttlSeconds: 1 })
@@ -83,6 +112,16 @@ for (const engine of engines) {
         assert.throws(() => child.child(), { code: 'E_LOCK_LOST' })
         assert.equal(await child.release(), 'already-lost')
         assert.equal(await lock.release(), 'already-lost')
+      }),
+    )
+
+    test(
+      'a short heartbeat holds a lock',
+      withService(async (locks) => {
+        const lock = await locks.acquire('r', { heartbeatSeconds: 0.001, ttlSeconds: 1 })
+        await sleep(700)
+        assert.equal(lock.held, true)
+        assert.equal(await lock.release(), 'released')
       }),
     )
 
@@ -127,4 +166,27 @@ test('a blocked event loop has its lock no longer renewed, and one that runs aga
   assert.equal(next.held, true, 'it was renewed again')
   assert.equal(await next.release(), 'released')
   await service.disconnect()
+})
+
+test('a heartbeat ends with its lock, however that is released', async () => {
+  const { isCollected } = await runJson(
+    `const { DistributedLock, redisService } = await import('cinnabar')
+     const released = async (release) => {
+       const lock = await DistributedLock.acquire('r', { heartbeatSeconds: 0.05 })
+       await release(lock)
+       return new WeakRef(lock)
+     }
+     const locks = [await released((lock) => lock.release())]
+     locks.push(await released((lock) => DistributedLock.releaseLock('r', lock.token)))
+     let isCollected = false
+     for (let n = 0; n < 100 && !isCollected; n++) {
+       await new Promise((resolve) => setTimeout(resolve, 20))
+       gc()
+       isCollected = locks.every((lock) => lock.deref() === undefined)
+     }
+     console.log(JSON.stringify({ isCollected }))
+     await redisService.disconnect()`,
+    { env: { ...engines[0].env(), NODE_OPTIONS: '--expose-gc' } },
+  )
+  assert.equal(isCollected, true)
 })

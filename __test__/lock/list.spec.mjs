@@ -105,6 +105,20 @@ for (const engine of engines) {
   })
 }
 
+test('what another program wrote as a fencing token makes no call fail, and no lock lost', async () => {
+  const service = await redis.makeService()
+  const client = await rawClient(service)
+  for (const text of ['abc', '', '-5', '1e300', '99999999999999999999', 'nan', 'inf', '1.5']) {
+    await client.set('lock:{lock:r}:fence', text)
+    const { fence: last } = await service.locks.info('r')
+    assert.ok(last === null || Number.isSafeInteger(last), `${text}: ${last}`)
+    const lock = await service.locks.acquire('r')
+    assert.ok(Number.isSafeInteger(lock.fence) && lock.fence > 1e15, `${text}: ${lock.fence}`)
+    assert.equal(await lock.release(), 'released')
+  }
+  await service.disconnect()
+})
+
 test('another process sees the holder', async () => {
   const service = await redis.makeService()
   const lock = await new DistributedLock(service, { holder: 'worker 7' }).acquire('r')

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 
 import { RedisService } from 'cinnabar'
 
@@ -105,6 +105,21 @@ for (const engine of engines) {
         assert.equal(next.held, true)
         await next.release()
         assert.equal(await written, 'released')
+        await other.disconnect()
+      }),
+    )
+
+    test(
+      'a reader whose turn it is waits for a writer that does not wait in turn',
+      withService(async (locks, client, service) => {
+        const other = engine.beside(service, { poolSize: 2 })
+        const reader = await locks.acquire('r', read)
+        const writing = other.locks.acquire('r', { wait })
+        await until('it waits', async () => (await locks.info('r')).waiting === 1)
+        await refuses(locks.acquire('r', { ...read, wait: { fair: true, timeoutMs: 50 } }), 'E_LOCK_HELD')
+        await reader.release()
+        const writer = await writing
+        await writer.release()
         await other.disconnect()
       }),
     )
@@ -229,6 +244,27 @@ describe('readers that die', () => {
     await writer.release()
     await service.disconnect()
   })
+})
+
+describe('a writer that could not be removed when its wait ended', () => {
+  for (const fair of [false, true]) {
+    test(`no longer waits once the server responds again${fair ? ', in turn' : ''}`, async () => {
+      const service = await redis.makeService({ log: false, timeoutMs: 1000 })
+      const other = redis.beside(service, { poolSize: 2, log: false, timeoutMs: 1000 })
+      const reader = await service.locks.acquire('r', { ...read, ttlSeconds: 60 })
+      const writing = refuses(other.locks.acquire('r', { wait: { fair, timeoutMs: 1500 } }), 'E_UNAVAILABLE')
+      await until('it waits', async () => (await service.locks.info('r')).waiting === 1)
+      redis.server.pause()
+      await writing
+      // Longer than one attempt to remove it takes.
+      await sleep(2500)
+      redis.server.resume()
+      await until('it is gone', async () => (await service.locks.info('r').catch(() => ({}))).waiting === 0)
+      const next = await service.locks.acquire('r', read)
+      await Promise.all([reader.release(), next.release()])
+      await Promise.all([service.disconnect(), other.disconnect()])
+    })
+  }
 })
 
 describe('readers in a cluster', () => {

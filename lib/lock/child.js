@@ -1,5 +1,7 @@
 'use strict'
 
+const { lostError } = require('./errors.js')
+
 const DISPOSE = Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')
 
 /** A handle of a lock for code that releases what it gets: the lock itself is released once all handles are. */
@@ -43,6 +45,7 @@ class ChildLock {
   }
 
   child() {
+    if (this.#releasing !== undefined) throw lostError(this.resource)
     return this.#lock.child()
   }
 

@@ -1,11 +1,9 @@
 'use strict'
 
 const { every, now } = require('../clock.js')
-const { CinnabarError } = require('../error.js')
 const { ChildLock, DISPOSE } = require('./child.js')
+const { lostError } = require('./errors.js')
 
-// Of a resource in a message.
-const MOST_CHARACTERS = 200
 /** How often the event loop shows within `heartbeatSeconds` that it runs, and the shortest pause. */
 const BEATS = 3
 const LEAST_MS = 10
@@ -16,7 +14,7 @@ const LEAST_MS = 10
  */
 const leases = (globalThis[Symbol.for('cinnabar.leases')] ??= new Map())
 
-let leaseIn, isLost
+let leaseIn, leftByChildren, isLost
 
 /** A lock that was acquired, which the native side renews. */
 class Lock {
@@ -27,11 +25,10 @@ class Lock {
   #error
   #releasing
   #mode
-  /** Ends its heartbeat. */
-  #stopBeating
   #children = 0
-  /** Called when the last child is released. */
+  /** Resolves when the last child is released; there are no more from when it is waited for. */
   #childless
+  #lastChildLeft
 
   /** `scope` identifies the lock, and `lasting` its native side, which has acquired it. */
   constructor(lasting, resource, scope, { mode, heartbeatSeconds }) {
@@ -42,7 +39,8 @@ class Lock {
     leases.set(this.token, this.#lease)
     lasting.watch(() => this.#notice())
     if (heartbeatSeconds !== undefined) {
-      this.#stopBeating = every(Math.max((heartbeatSeconds * 1000) / BEATS, LEAST_MS), () => lasting.beat(), false)
+      const ms = Math.max((heartbeatSeconds * 1000) / BEATS, LEAST_MS)
+      const stop = every(ms, () => lasting.beat() || stop(), false)
     }
   }
 
@@ -83,11 +81,15 @@ class Lock {
   }
 
   child() {
-    if (this.#releasing !== undefined || !this.held) throw lostError(this.#resource)
+    if (this.#releasing !== undefined || this.#childless !== undefined || !this.held) throw lostError(this.#resource)
     this.#children++
     return new ChildLock(this, () => {
-      if (--this.#children === 0) this.#childless?.()
+      if (--this.#children === 0) this.#lastChildLeft?.()
     })
+  }
+
+  #leftByChildren() {
+    return (this.#childless ??= new Promise((resolve) => (this.#lastChildLeft = resolve)))
   }
 
   release() {
@@ -95,8 +97,7 @@ class Lock {
   }
 
   async #release() {
-    if (this.#children > 0) await new Promise((resolve) => (this.#childless = resolve))
-    this.#stopBeating?.()
+    if (this.#children > 0) await this.#leftByChildren()
     leases.delete(this.token)
     // `releaseLock` may be about to release it.
     if (this.#lease.releasing) await this.#lease.releasing.catch(() => {})
@@ -118,7 +119,6 @@ class Lock {
   /** Aborts the signal if the lock has been lost. */
   #notice() {
     if (this.#error || !this.#native.isLost()) return
-    this.#stopBeating?.()
     leases.delete(this.token)
     this.#error = lostError(this.#resource)
     this.#controller?.abort(this.#error)
@@ -126,6 +126,9 @@ class Lock {
 
   static {
     leaseIn = (lock) => lock.#lease
+    leftByChildren = async (lock) => {
+      if (lock.#children > 0) await lock.#leftByChildren()
+    }
     isLost = (lock) => {
       lock.#notice()
       return lock.#error !== undefined
@@ -207,15 +210,6 @@ function watchClock(signal, isHeld) {
   })
 }
 
-function lostError(resource, details) {
-  return new CinnabarError(`The lock was lost: ${shortened(resource)}`, { code: 'E_LOCK_LOST', ...details })
-}
-
-/** A resource for a message: it may come from a client, and be 64 KiB long. */
-function shortened(resource) {
-  return resource.length > MOST_CHARACTERS ? `${resource.slice(0, MOST_CHARACTERS)}…` : resource
-}
-
 /** What follows the lock with this token, if this realm holds it. */
 function leaseOf(token) {
   return leases.get(token)
@@ -223,9 +217,10 @@ function leaseOf(token) {
 
 /** Releases a lock whose operation has ended; returns whether it was lost before. */
 async function endLock(lock) {
+  await leftByChildren(lock)
   const wasLost = isLost(lock)
   const outcome = await lock.release()
   return wasLost || (outcome === 'already-lost' && !leaseIn(lock).isReleased)
 }
 
-module.exports = { DISPOSE, Lock, endLock, leaseOf, lostError, shortened, watchClock }
+module.exports = { DISPOSE, Lock, endLock, leaseOf, watchClock }

@@ -1,6 +1,7 @@
 'use strict'
 
-const { DISPOSE, lostError, watchClock } = require('./handle.js')
+const { lostError } = require('./errors.js')
+const { DISPOSE, watchClock } = require('./handle.js')
 
 let addTo
 

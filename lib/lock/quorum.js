@@ -7,7 +7,7 @@ const { DistributedLock } = require('../lock.js')
 const { nativeOf, storeIdOf } = require('../native-service.js')
 const { assertFunction, assertMilliseconds, elementsOf, ownOptions } = require('../options.js')
 const { pause } = require('../pause.js')
-const { lostError, shortened } = require('./handle.js')
+const { lostError, shortened } = require('./errors.js')
 const { QuorumLockHandle, addTo } = require('./quorum-handle.js')
 
 const ACQUIRE_OPTIONS = ['ttlSeconds', 'maxHoldSeconds', 'wait']

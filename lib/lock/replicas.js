@@ -1,7 +1,7 @@
 'use strict'
 
 const { CinnabarError } = require('../error.js')
-const { lostError } = require('./handle.js')
+const { lostError } = require('./errors.js')
 
 /** Waits until enough replicas have stored a lock that was acquired. Otherwise releases it, and rejects. */
 async function replicate(lock, handle, { count, timeoutMs }) {

@@ -34,6 +34,8 @@ use crate::js::{
     service_core::ServiceCore,
 };
 
+/// Several times what a timer may be late.
+const LEAST_HEARTBEAT: Duration = Duration::from_millis(50);
 /// More replicas than any server has.
 const MOST_REPLICAS: u64 = 1000;
 
@@ -87,7 +89,10 @@ impl LockHandle {
         let life = lock::checked_ttl(js.any_number(ttl, "ttlSeconds")?)?.min(max_hold);
         let heartbeat = match js.kind(heartbeat) {
             ValueType::napi_undefined => None,
-            _ => Some(lock::checked_seconds("heartbeatSeconds", js.any_number(heartbeat, "heartbeatSeconds")?)?),
+            _ => {
+                let seconds = js.any_number(heartbeat, "heartbeatSeconds")?;
+                Some(lock::checked_seconds("heartbeatSeconds", seconds)?.max(LEAST_HEARTBEAT))
+            }
         };
         let wanted = Wanted { resource, token: locks.new_token(mode)?, ttl: life, max_hold, heartbeat };
         Ok(Self {
@@ -208,12 +213,10 @@ impl LockHandle {
         self.kept.get().map_or(0.0, |kept| kept.fence as f64)
     }
 
-    /// A heartbeat of its holder, so that it is renewed.
+    /// A heartbeat of its holder, so that it is renewed. Returns false once it is released or lost.
     #[napi]
-    pub fn beat(&self) {
-        if let Some(kept) = self.kept.get() {
-            kept.beat();
-        }
+    pub fn beat(&self) -> bool {
+        self.kept.get().is_some_and(|kept| kept.beat())
     }
 
     /// Whether no other caller can have the lock yet.

@@ -221,10 +221,12 @@ impl RenewedLock {
         self.wake.notify_one();
     }
 
-    /// A heartbeat of its holder.
-    pub fn beat(&self) {
-        self.lock.lock().beat(Instant::now());
+    /// A heartbeat of its holder. Returns false once it is released or lost.
+    pub fn beat(&self) -> bool {
+        let mut lock = self.lock.lock();
+        lock.beat(Instant::now());
         self.wake.notify_one();
+        !lock.is_over()
     }
 
     /// Whether its life may be over.

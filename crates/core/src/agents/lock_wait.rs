@@ -13,7 +13,10 @@ use tokio::time::Instant;
 
 use self::{queue::Waiting, turn::Turn};
 use super::{doubtful_release, lock_keeper::Grant};
-use crate::{features::lock::Locks, store::Store};
+use crate::{
+    features::lock::{Locks, WAIT_LEASE},
+    store::Store,
+};
 
 pub use queue::is_waited_for;
 
@@ -108,8 +111,11 @@ pub async fn leave(store: &Arc<Store>, locks: &Arc<Locks>, wanted: Wanted, is_in
             doubtful_release::retry_until_released(store, ttl, move || locks.release(&resource, &token));
         }
     }
-    if let Ok(call) = locks.stop_waiting(&resource, &token) {
-        let _ = store.call(call, until).await;
+    let Ok(call) = locks.stop_waiting(&resource, &token) else { return };
+    if store.call(call, until).await.is_err() {
+        // Readers, and those behind it in the queue, wait for it until its entry expires.
+        let locks = locks.clone();
+        doubtful_release::retry_until_released(store, WAIT_LEASE, move || locks.stop_waiting(&resource, &token));
     }
 }
 

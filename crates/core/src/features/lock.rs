@@ -172,9 +172,9 @@ impl Locks {
         Ok(Call::new(self.target(resource)?.info(), described))
     }
 
-    /// Removes a caller from those that wait for the lock.
-    pub fn stop_waiting(&self, resource: &str, token: &str) -> Result<Call<()>> {
-        Ok(Call::new(self.target(resource)?.leave(token), |_| Ok(())))
+    /// Removes a caller from those that wait for the lock. Returns whether it was one of them.
+    pub fn stop_waiting(&self, resource: &str, token: &str) -> Result<Call<bool>> {
+        Ok(Call::new(self.target(resource)?.leave(token), Reply::flag))
     }
 
     /// Returns the channel on which a release of this lock is published while callers wait for it.

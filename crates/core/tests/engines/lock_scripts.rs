@@ -9,7 +9,7 @@ script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
 script!(ACQUIRE = "lock/acquire.lua", keys: 2, args: 3, with: ["clock.lua", "lock/fence.lua", "lock/take.lua"]);
 script!(WAIT = "lock/wait.lua", keys: 3, args: 4, with: ["clock.lua", "lock/fence.lua", "lock/take.lua", "lock/enter.lua"]);
 script!(WAIT_IN_TURN = "lock/wait_in_turn.lua", keys: 4, args: 4, with: ["clock.lua", "lock/fence.lua", "lock/take.lua", "lock/queue.lua", "lock/turn.lua"]);
-script!(INFO = "lock/info.lua", keys: 4, args: 0, with: ["clock.lua", "lock/readers.lua"]);
+script!(INFO = "lock/info.lua", keys: 4, args: 0, with: ["clock.lua", "lock/fence.lua", "lock/readers.lua"]);
 
 /// Locks.
 pub const CASES: &[Cases] = &[
@@ -88,6 +88,9 @@ SET lock:a token PX 60000 => lock:a token
 SET lock:{lock:a}:fence 5 => lock:a lock:{lock:a}:fence token 30000 604800000
 SET lock:{lock:a}:fence 8000000000000000 PX 1000 => lock:a lock:{lock:a}:fence token 30000 604800000
 SET lock:{lock:a}:fence text => lock:a lock:{lock:a}:fence token 30000 604800000
+SET lock:{lock:a}:fence 99999999999999999999 => lock:a lock:{lock:a}:fence token 30000 604800000
+SET lock:{lock:a}:fence -5 => lock:a lock:{lock:a}:fence token 30000 604800000
+SET lock:{lock:a}:fence nan => lock:a lock:{lock:a}:fence token 30000 604800000
 SET lock:a another PX 60000 | SET lock:{lock:a}:fence 8000000000000000 => lock:a lock:{lock:a}:fence token 30000 604800000
 SET lock:a token PX 60000 | SET lock:{lock:a}:fence 8000000000000000 => lock:a lock:{lock:a}:fence token 30000 604800000
 SET lock:a token => lock:a lock:{lock:a}:fence token 30000 604800000

@@ -63,17 +63,20 @@ impl History<'_> {
         self.writer.as_ref().is_some_and(|(writer, _)| writer == token) || self.readers.contains_key(token)
     }
 
-    fn writer_waits(&self) -> bool {
-        self.waiting.keys().any(|token| !token.starts_with("read:"))
+    /// Whether a writer waits; if it is the turn of the one that asks, those in the queue do not count.
+    fn writer_waits(&self, is_turn: bool) -> bool {
+        let is_reader = |token: &String| token.starts_with("read:");
+        let comes_later = |token: &String| is_turn && self.queue.contains(token);
+        !self.waiting.keys().all(|token| is_reader(token) || comes_later(token))
     }
 
-    /// Whether the lock is granted, if it does not matter whose turn it is. A reader may yield to a writer that waits.
-    fn may_have(&self, token: &str, mode: Mode, yields: bool) -> bool {
+    /// Whether the lock is granted. A reader yields to a writer that waits.
+    fn may_have(&self, token: &str, mode: Mode, is_turn: bool) -> bool {
         let is_held = self.writer.is_some() || !self.readers.is_empty();
         match mode {
             _ if self.has_lock(token) || !is_held => true,
             Mode::Write => false,
-            Mode::Read => self.writer.is_none() && !(yields && self.writer_waits()),
+            Mode::Read => self.writer.is_none() && !self.writer_waits(is_turn),
         }
     }
 
@@ -103,7 +106,7 @@ impl History<'_> {
 
     fn acquire(&mut self) {
         let ((token, mode), now) = (self.chosen(), self.between_ends());
-        let expected = self.may_have(&token, mode, true);
+        let expected = self.may_have(&token, mode, false);
         let fence = self.engine.run(self.locks.acquire_fenced("r", &token, TTL)).unwrap();
         assert_eq!(fence.is_some(), expected, "{} {token} at {now:?}", self.engine.name);
         if let Some(fence) = fence {
@@ -116,7 +119,7 @@ impl History<'_> {
 
     fn attempt(&mut self) {
         let ((token, mode), now) = (self.waiter(false), self.between_ends());
-        let expected = self.may_have(&token, mode, true);
+        let expected = self.may_have(&token, mode, false);
         let attempt = self.engine.run(self.locks.attempt("r", &token, TTL)).unwrap();
         assert_eq!(attempt.fence().is_some(), expected, "{} {token} at {now:?}", self.engine.name);
         self.follow(&token, mode, attempt, now, WAIT_LEASE);
@@ -141,7 +144,7 @@ impl History<'_> {
             }
             is_turn = self.queue[0] == token;
         }
-        let expected = is_turn && self.may_have(&token, mode, false);
+        let expected = is_turn && self.may_have(&token, mode, true);
         let attempt = self.engine.run(self.locks.attempt_in_turn("r", &token, TTL)).unwrap();
         assert_eq!(attempt.fence().is_some(), expected, "{} {token} at {now:?}", self.engine.name);
         if expected {

@@ -10,4 +10,4 @@ local waiting = redis.call('ZRANGEBYSCORE', KEYS[3], now, '+inf')
 local holder = redis.call('GET', KEYS[1])
 local is_read = holder == READERS
 local holders = is_read and redis.call('ZRANGEBYSCORE', KEYS[4], '(' .. now, '+inf') or { holder or nil }
-return { redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[2]) or '0', #waiting, now, is_read and 1 or 0, holders }
+return { redis.call('PTTL', KEYS[1]), string.format('%.0f', last_fence(KEYS[2]) or 0), #waiting, now, is_read and 1 or 0, holders }

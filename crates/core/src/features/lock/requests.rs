@@ -23,7 +23,7 @@ script!(
     WAIT_IN_TURN = "lock/wait_in_turn.lua", keys: 4, args: 4,
     with: ["clock.lua", "lock/fence.lua", "lock/take.lua", "lock/queue.lua", "lock/turn.lua"]
 );
-script!(INFO = "lock/info.lua", keys: 4, args: 0, with: ["clock.lua", "lock/readers.lua"]);
+script!(INFO = "lock/info.lua", keys: 4, args: 0, with: ["clock.lua", "lock/fence.lua", "lock/readers.lua"]);
 
 script!(
     READ_RELEASE = "lock/read/release.lua", keys: 4, args: 2,

@@ -7,4 +7,4 @@
 -- ARGV[2] the ttl of the lease in ms
 -- ARGV[3] the ttl of the fencing token in ms
 -- Returns the fencing token, or 0 if a writer has the lock or waits for it.
-return join(KEYS[1], KEYS[2], KEYS[4], KEYS[3], ARGV[1], ARGV[2], ARGV[3], true)
+return join(KEYS[1], KEYS[2], KEYS[4], KEYS[3], nil, ARGV[1], ARGV[2], ARGV[3])

@@ -8,7 +8,7 @@
 -- ARGV[3] the ttl of the fencing token in ms
 -- ARGV[4] for how many ms the caller is entered
 -- Returns the fencing token; or, if a writer has the lock or waits for it, its remaining ms as a number that is not above 0.
-local number = join(KEYS[1], KEYS[2], KEYS[4], KEYS[3], ARGV[1], ARGV[2], ARGV[3], true)
+local number = join(KEYS[1], KEYS[2], KEYS[4], KEYS[3], nil, ARGV[1], ARGV[2], ARGV[3])
 if number > 0 then
   redis.call('ZREM', KEYS[3], ARGV[1])
   return number

@@ -19,7 +19,7 @@ if not has_joined(redis.call('GET', KEYS[1]), KEYS[5], token, now_ms()) then
     return -left
   end
 end
-local number = join(KEYS[1], KEYS[2], KEYS[5], KEYS[3], token, ARGV[2], ARGV[3], false)
+local number = join(KEYS[1], KEYS[2], KEYS[5], KEYS[3], KEYS[4], token, ARGV[2], ARGV[3])
 if number > 0 then
   redis.call('ZREM', KEYS[3], token)
   redis.call('ZREM', KEYS[4], token)
