@@ -1,6 +1,7 @@
 'use strict'
 
 const { ApiCache } = require('./lib/cache.js')
+const { withCache } = require('./lib/cache/with-cache.js')
 const { healthCheck, healthHandler, publish, redisService, subscribe } = require('./lib/default-service.js')
 const { CinnabarError } = require('./lib/error.js')
 const { RateLimiter } = require('./lib/limit.js')
@@ -35,6 +36,7 @@ module.exports = {
   shutdownOnSignal,
   clientIp,
   addressList,
+  withCache,
   withRateLimit,
   CinnabarError,
 }

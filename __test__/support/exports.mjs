@@ -18,5 +18,6 @@ export const EXPORTS = [
   'redisService',
   'shutdownOnSignal',
   'subscribe',
+  'withCache',
   'withRateLimit',
 ]

@@ -1,5 +1,5 @@
 // The middleware in the frameworks' own types.
-import { RateLimiter, RedisService, SessionManager, withRateLimit } from 'cinnabar'
+import { ApiCache, RateLimiter, RedisService, SessionManager, withCache, withRateLimit } from 'cinnabar'
 import { rateLimit as limitExpress, session as forExpress, type WithSession } from 'cinnabar/express'
 import { rateLimit as limitFastify, session as forFastify } from 'cinnabar/fastify'
 import { rateLimit as limitHono, session as forHono } from 'cinnabar/hono'
@@ -74,3 +74,18 @@ withRateLimit((request: globalThis.Request) => new Response(request.url), { limi
 limitHono({ limiter })
 // @ts-expect-error only policies can be refunded
 limitHono({ limiter: plain, count: 'failures' })
+
+export const cached: (request: globalThis.Request, id: number) => Promise<Response> = withCache(
+  async (request: globalThis.Request, id: number) => Response.json({ id, url: request.url }),
+  {
+    cache: ApiCache,
+    ttl: 60,
+    staleWhileRevalidate: 300,
+    tags: (_, id) => [`item:${id}`],
+    key: async (request, id) => (request.headers.has('x') ? null : `item:${id}`),
+    vary: ['accept-language'],
+    maxBytes: 1000,
+  },
+)
+// @ts-expect-error
+withCache((request: globalThis.Request) => new Response(request.url), { ttl: '60' })
