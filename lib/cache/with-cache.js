@@ -88,7 +88,8 @@ async function getOf(handler, own, key, args) {
 
 /** Takes the response of this request's own load, unless that runs in the background. */
 function pass(mine, response, status) {
-  if (mine.isOver) void response.body?.cancel()
+  // A body that the handler has kept for itself cannot be cancelled.
+  if (mine.isOver) response.body?.cancel().catch(() => {})
   else mine.made = marked(response, status)
 }
 
