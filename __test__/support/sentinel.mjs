@@ -10,11 +10,12 @@ import { program } from '../../scripts/system.mjs'
 import { background, end, freePort, ready, temporaryFolder } from './processes.mjs'
 import { listening, redisCommand, startRedis } from './redis.mjs'
 import { replicated } from './replication.mjs'
+import { wasClosed } from './wire.mjs'
 
 /** Sentinels end all connections of a server that changes its role. What tests ask it is asked again: all of it is idempotent. */
 function askedAgain(server) {
   const once = server.command
-  const wasCut = (error) => error.message === 'the connection was closed' && awake(server)
+  const wasCut = (error) => wasClosed(error) && awake(server)
   server.command = (...words) =>
     once(...words).catch((error) => (wasCut(error) ? once(...words) : Promise.reject(error)))
   return server

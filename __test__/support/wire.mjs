@@ -6,6 +6,11 @@ import { connect as connectTls } from 'node:tls'
 
 import { decode, encode } from './resp.mjs'
 
+const CLOSED = 'the connection was closed'
+
+/** Whether a call failed since the server closed its connection; with a command unread, that is a reset. */
+export const wasClosed = ({ message, code }) => message === CLOSED || code === 'ECONNRESET' || code === 'EPIPE'
+
 /**
  * Opens a connection. `call(...args)` resolves to a string, a number, an array or null, and rejects with the server's error,
  * whose message is the server's line. With `tls`, which is `{ ca }`, it trusts that certificate authority alone. The connection
@@ -26,7 +31,7 @@ export async function openWire({ port, host = '127.0.0.1', username, password, t
     for (const call of pending.splice(0)) call.reject(broken)
   }
   socket.on('error', fail)
-  socket.on('close', () => fail(new Error('the connection was closed')))
+  socket.on('close', () => fail(new Error(CLOSED)))
   // Without it a lost reply would hang the test instead of failing it.
   if (timeoutMs !== Infinity) {
     socket.setTimeout(timeoutMs, () => pending.length && fail(new Error(`no reply within ${timeoutMs} ms`)))
