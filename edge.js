@@ -23,6 +23,7 @@ module.exports = {
   shutdownOnSignal: unsupported('shutdownOnSignal'),
   clientIp: unsupported('clientIp'),
   addressList: unsupported('addressList'),
+  withCache: unsupported('withCache'),
   withRateLimit: unsupported('withRateLimit'),
   CinnabarError: unsupported('CinnabarError'),
 }

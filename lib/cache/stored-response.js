@@ -1,6 +1,7 @@
 'use strict'
 
 const { createHash } = require('node:crypto')
+const { TextDecoder } = require('node:util')
 
 // A body of any bytes as JSON: text where it is UTF-8, otherwise base64.
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
