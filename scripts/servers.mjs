@@ -61,7 +61,8 @@ await main(async () => {
     const env = { PATH: `${await folderOf(name)}:${process.env.PATH}` }
     console.log(`\n== ${name}`)
     try {
-      if (words.length === 0) await run('cargo', ['test', '--locked', '--package', 'cinnabar-core', '--test', 'features'], { env })
+      if (words.length === 0)
+        await run('cargo', ['test', '--locked', '--package', 'cinnabar-core', '--test', 'features'], { env })
       await runSpecs(words, { without: servers[name].without, env })
     } catch (error) {
       broken.push(`${name}: ${error.message}`)

@@ -18,7 +18,10 @@ export interface WithCacheOptions<Args extends unknown[] = [request: Request]> {
   key?: (...args: Args) => string | null | undefined | Promise<string | null | undefined>
   /** Names of request headers on which the response depends. Responses whose `Vary` has others are not stored. Default: none. */
   vary?: readonly string[]
-  /** Responses with a larger body are not stored, and are passed on as they arrive. In bytes. Default 1 MiB. */
+  /**
+   * Responses with a larger body are not stored, and are passed on once so much of it has arrived, or at once if `Content-Length` says so. In bytes, up
+   * to 64 MiB. Default 1 MiB.
+   */
   maxBytes?: number
 }
 
@@ -26,12 +29,15 @@ export interface WithCacheOptions<Args extends unknown[] = [request: Request]> {
  * Returns a handler of requests of fetch whose responses are cached: route handlers of Next.js, Hono, `Deno.serve`, `Bun.serve`.
  *
  * - Only `GET` is stored, with status 200, 203, 204, 301 or 308. `HEAD` is served from what `GET` has stored. Everything else is passed on.
- * - Not stored: a response with `Set-Cookie`, with `Cache-Control` `private`, `no-store` or `no-cache`, with a `Vary` that `vary` does not have, or
- *   with a body above `maxBytes`. What the client asks for in `Cache-Control` is ignored.
- * - Concurrent requests with one key call the handler once, with one of them. If it throws, all of them get the error. Without a server, the handler
- *   is called, still once for all concurrent requests of this process.
+ * - Not stored: a response with `Set-Cookie`, with `Cache-Control` `private`, `no-store`, `no-cache` or an age of 0, with a `Vary` that `vary` does not
+ *   have, of type `text/event-stream`, or with a body above `maxBytes`. Otherwise `ttl` decides how long it is fresh. What the client asks for in
+ *   `Cache-Control` is ignored.
+ * - Concurrent requests with one key call the handler once, with one of them. If it throws, all of them get the error; if it throws since that client
+ *   left (`AbortError`), the others call it themselves. Without a server, the handler is called, still once for all concurrent requests of this
+ *   process. A load that takes longer than `loadTimeoutMs` of the cache rejects with `E_TIMEOUT`.
+ * - If a stale response cannot be replaced, since the handler throws or returns what is not stored, it is tried less often each time.
  * - A stored response has its `ETag`, that of the handler or a hash of the body, and `Age`. If the client has it already (`If-None-Match`,
- *   `If-Modified-Since`), the status is 304. `Cache-Status` (RFC 9211) says what was done: `cinnabar; hit`, or `fwd` with the reason.
+ *   `If-Modified-Since`), the status is 304; a response that is not stored is left as it is. `Cache-Status` (RFC 9211) says what was done: `cinnabar; hit`, or `fwd` with the reason.
  *
  * Headers that say something about one request, such as those of limits, belong in front: `withRateLimit(withCache(handler))`.
  *

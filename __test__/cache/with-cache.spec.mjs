@@ -8,7 +8,7 @@ import { serve } from '@hono/node-server'
 import { ApiCache, withCache } from 'cinnabar'
 import { Hono } from 'hono'
 
-import { deferred, refuses, until } from '../helpers.mjs'
+import { deferred, rawClient, refuses, runJson, until } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
 
 const [memory, redis] = engines
@@ -43,7 +43,7 @@ for (const engine of engines) {
           withCache(() => Response.json({ call: ++calls }, { headers: { 'x-own': 'yes' } }), { cache, tags: ['items'] })
         const other = engine.beside(service, { poolSize: 2 })
         const [here, there] = [make(cache), make(other.cache)]
-        assert.deepEqual(await ask(here), [200, '{"call":1}', 'cinnabar; fwd=uri-miss; stored'])
+        assert.deepEqual(await ask(here), [200, '{"call":1}', 'cinnabar; fwd=uri-miss'])
         for (const handler of [here, there]) {
           const response = await handler(get())
           assert.equal(statusOf(response), 'cinnabar; hit')
@@ -110,11 +110,19 @@ for (const engine of engines) {
           ['cache-control', 'private, max-age=5', 'cache-control'],
           ['cache-control', 'max-age=5,No-Store', 'cache-control'],
           ['cache-control', 'no-cache="x"', 'cache-control'],
+          ['cache-control', 'max-age=5;private', 'cache-control'],
+          ['cache-control', '"private"', 'cache-control'],
+          ['cache-control', 'max-age=0, must-revalidate', 'cache-control'],
+          ['cache-control', 'max-age=60, s-maxage=0', 'cache-control'],
+          ['pragma', 'no-cache', 'cache-control'],
+          ['expires', '0', 'cache-control'],
+          ['content-type', 'text/event-stream; charset=utf-8', 'stream'],
+          ['content-length', `${2 ** 30}`, 'size'],
           ['vary', 'Accept-Language', 'vary'],
           ['vary', '*', 'vary'],
         ]) {
           const one = withCache(() => new Response(`${++calls}`, { headers: { [name]: value } }), { cache })
-          const url = `http://example.com/${encodeURIComponent(value)}`
+          const url = `http://example.com/${encodeURIComponent(name + value)}`
           for (let n = 0; n < 2; n++) {
             const [, body, status] = await ask(one, get({}, url))
             assert.deepEqual([body, status], [`${calls}`, `cinnabar; fwd=uri-miss; detail=${detail}`])
@@ -125,6 +133,18 @@ for (const engine of engines) {
           const url = `http://example.com/${status}`
           for (let n = 0; n < 2; n++) assert.equal((await ask(one, get({}, url)))[1], `${calls}`)
         }
+        for (const value of ['public, max-age=0, s-maxage=60', 'max-age=60', 'x-private-x', 'immutable']) {
+          const one = withCache(() => new Response(value, { headers: { 'cache-control': value } }), { cache })
+          const url = `http://example.com/shared/${encodeURIComponent(value)}`
+          await ask(one, get({}, url))
+          assert.equal((await ask(one, get({}, url)))[2], 'cinnabar; hit', value)
+        }
+        const rotating = withCache(
+          () => new Response('own', { headers: { 'set-cookie': 'sid=new', 'cache-control': 'private', etag: '"e"' } }),
+          { cache, key: () => 'rotating' },
+        )
+        const rotated = await rotating(get({ 'if-none-match': '"e"' }))
+        assert.deepEqual([rotated.status, rotated.headers.getSetCookie()], [200, ['sid=new']], 'it is for one client')
         const posted = await ask(handler, get({}, URL_OF, 'POST'))
         assert.deepEqual(posted, [200, `${calls}`, 'cinnabar; fwd=method'])
       }),
@@ -141,7 +161,7 @@ for (const engine of engines) {
         assert.equal((await ask(handler, get({ cookie: 'sid=ann' })))[2], 'cinnabar; hit')
         assert.equal((await ask(handler))[2], 'cinnabar; fwd=bypass')
         assert.equal(await cache.invalidate('ann'), 1)
-        assert.equal((await ask(handler, get({ cookie: 'sid=ann' })))[2], 'cinnabar; fwd=uri-miss; stored')
+        assert.equal((await ask(handler, get({ cookie: 'sid=ann' })))[2], 'cinnabar; fwd=uri-miss')
 
         const make = (request) =>
           new Response(request.headers.get('accept-language'), { headers: { vary: 'accept-language, Cookie' } })
@@ -150,10 +170,7 @@ for (const engine of engines) {
           assert.equal((await ask(speaking, get({ 'accept-language': language, cookie: 'x' })))[1], language)
         }
         assert.equal((await ask(speaking, get({ 'accept-language': 'en', cookie: 'x' })))[2], 'cinnabar; hit')
-        assert.equal(
-          (await ask(speaking, get({ 'accept-language': 'en', cookie: 'y' })))[2],
-          'cinnabar; fwd=uri-miss; stored',
-        )
+        assert.equal((await ask(speaking, get({ 'accept-language': 'en', cookie: 'y' })))[2], 'cinnabar; fwd=uri-miss')
       }),
     )
 
@@ -182,7 +199,7 @@ for (const engine of engines) {
           assert.equal(response.status, status, JSON.stringify(headers))
           assert.equal(await response.text(), status === 200 ? 'body' : '')
           assert.equal(response.headers.get('etag'), etag)
-          assert.equal(response.headers.get('x-own'), status === 200 ? '1' : null)
+          assert.deepEqual([response.headers.get('x-own'), response.headers.has('content-type')], ['1', status === 200])
         }
         const head = await handler(get({}, URL_OF, 'HEAD'))
         assert.deepEqual([head.status, await head.text(), statusOf(head)], [200, '', 'cinnabar; hit'])
@@ -287,6 +304,112 @@ for (const engine of engines) {
 }
 
 describe('withCache', () => {
+  test('leaves the response of the handler as it is, and a body that is passed on whole', async () => {
+    const service = await memory.makeService()
+    const same = new Response(null, { status: 404, headers: { 'x-own': '1' } })
+    const handler = withCache(() => same, { cache: service.cache })
+    for (let n = 0; n < 3; n++) assert.equal((await handler(get())).headers.get('cache-status').split(',').length, 1)
+    assert.deepEqual([...same.headers.keys()], ['x-own'])
+    await service.disconnect()
+    const { bodies } = await runJson(
+      `const { once } = await import('node:events')
+       const { createServer } = await import('node:http')
+       const { RedisService, withCache, withRateLimit } = await import('cinnabar')
+       const server = createServer((request, response) => response.end('x'.repeat(20))).listen(0, '127.0.0.1')
+       await once(server, 'listening')
+       const service = new RedisService({ url: 'memory:' })
+       const upstream = () => fetch('http://127.0.0.1:' + server.address().port)
+       const bodies = []
+       for (const handler of [withCache(upstream, { cache: service.cache }), withRateLimit(upstream, { limiter: service.limiter })]) {
+         const responses = []
+         for (let n = 0; n < 10; n++) responses.push(await handler(new Request('http://a/', { method: 'POST' })))
+         await new Promise((resolve) => setTimeout(resolve, 50))
+         gc()
+         await new Promise((resolve) => setTimeout(resolve, 50))
+         for (const response of responses) bodies.push(await response.text())
+       }
+       console.log(JSON.stringify({ bodies }))
+       server.close()
+       await service.disconnect()`,
+      { env: { NODE_OPTIONS: '--expose-gc' } },
+    )
+    assert.deepEqual(bodies, Array(20).fill('x'.repeat(20)))
+  })
+
+  test('cancels bodies that are not passed on', async () => {
+    const service = await memory.makeService()
+    const cancelled = []
+    const endless = (name) => () =>
+      new Response(
+        new ReadableStream({
+          pull: (controller) =>
+            new Promise((resolve) => setTimeout(resolve, 5)).then(() => controller.enqueue(new Uint8Array(1))),
+          cancel: () => void cancelled.push(name),
+        }),
+      )
+    const cache = new ApiCache(service, { prefix: 'short:', loadTimeoutMs: 100 })
+    await refuses(withCache(endless('late'), { cache })(get()), 'E_TIMEOUT')
+    await withCache(endless('head'), { cache })(get({}, URL_OF, 'HEAD'))
+    await until('both are cancelled', () => cancelled.length === 2)
+    assert.deepEqual(cancelled.sort(), ['head', 'late'])
+    await service.disconnect()
+  })
+
+  test('a client that leaves takes no other with it', async () => {
+    const service = await memory.makeService()
+    const controller = new AbortController()
+    let calls = 0
+    const handler = withCache(
+      async ({ signal }) => {
+        calls++
+        if (signal.aborted || calls === 1) await once(signal, 'abort')
+        signal.throwIfAborted()
+        return new Response('body')
+      },
+      { cache: service.cache },
+    )
+    const leaving = handler(new Request(URL_OF, { signal: controller.signal }))
+    await until('it was called', () => calls === 1)
+    const staying = ask(handler)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    controller.abort()
+    await assert.rejects(leaving, { name: 'AbortError' })
+    assert.equal((await staying)[1], 'body')
+    await service.disconnect()
+  })
+
+  test('waits longer each time before it replaces what is stale with a response that it cannot store', async () => {
+    const service = await memory.makeService()
+    let calls = 0
+    const make = () => new Response(`${++calls}`, { status: calls === 1 ? 200 : 500 })
+    const handler = withCache(make, { cache: service.cache, ttl: 10, staleWhileRevalidate: 600 })
+    await ask(handler)
+    await memory.advance(service, 15_000)
+    for (let n = 0; n < 20; n++) assert.equal((await ask(handler))[1], '1')
+    assert.equal(calls, 2)
+    await service.disconnect()
+  })
+
+  test('passes by what another program stored, of any type', async () => {
+    const service = await redis.makeService()
+    const client = await rawClient(service)
+    const handler = withCache(() => new Response('mine'), { cache: service.cache, key: () => 'k' })
+    await client.hSet('api:k', 'a', 'b')
+    for (const method of ['GET', 'HEAD']) assert.equal((await handler(get({}, URL_OF, method))).status, 200)
+    await client.del('api:k')
+    await client.set('api:k', 'no JSON')
+    assert.equal((await ask(handler))[1], 'mine')
+    await service.disconnect()
+  })
+
+  test('adds to the age of a response that was stored before', async () => {
+    const service = await memory.makeService()
+    const handler = withCache(() => new Response('x', { headers: { age: '100' } }), { cache: service.cache })
+    await handler(get())
+    assert.equal((await handler(get())).headers.get('age'), '100')
+    await service.disconnect()
+  })
+
   test('returns what is stale while it makes another', async () => {
     const service = await memory.makeService()
     let calls = 0
@@ -324,6 +447,10 @@ describe('withCache', () => {
       { maxBytes: 1.5 },
       { vary: 'a' },
       { vary: [1] },
+      { vary: ['*'] },
+      { vary: ['a b'] },
+      { vary: [''] },
+      { maxBytes: 2 ** 27 },
       { tags: 'a' },
       { key: 'k' },
       { cache: {} },
@@ -366,6 +493,8 @@ describe('withCache', () => {
     assert.deepEqual([second.status, await second.text(), statusOf(second)], [304, '', 'cinnabar; hit'])
     const third = await fetch(url)
     assert.deepEqual([await third.json(), third.headers.get('content-length')], [{ call: 1 }, '10'])
+    const head = await fetch(url, { method: 'HEAD' })
+    assert.deepEqual([head.status, head.headers.has('etag')], [200, true])
     server.close()
     await service.disconnect()
   })

@@ -1,26 +1,16 @@
 'use strict'
 
-// Of a response without its body: RFC 9110, 15.4.5.
-const KEPT = [
-  'age',
-  'cache-control',
-  'cache-status',
-  'content-location',
-  'date',
-  'etag',
-  'expires',
-  'last-modified',
-  'vary',
-]
-const TAGS = /(?:W\/)?("[^"]*")/g
+const { dateOf } = require('./freshness.js')
 
-/** The response to a request that may have it already: status 304 if it has, without a body for HEAD. */
-function respondTo(request, response) {
-  if (response.status === 200 && isFresh(request.headers, response.headers)) {
-    const headers = KEPT.filter((name) => response.headers.has(name)).map((name) => [name, response.headers.get(name)])
-    return new Response(null, { status: 304, headers })
-  }
-  return request.method === 'HEAD' ? new Response(null, response) : response
+const TAGS = /(?:W\/)?("[^"]*")/g
+/** What is about the body of a response, which one with status 304 does not have. */
+const OF_BODY = /^content-(?!location$|security-policy)/
+
+/** The response to a request from what is stored: status 304 if the client has that already. */
+function revalidated(request, response) {
+  if (response.status !== 200 || !isFresh(request.headers, response.headers)) return response
+  const headers = [...response.headers].filter(([name]) => !OF_BODY.test(name))
+  return new Response(null, { status: 304, headers })
 }
 
 /** Whether the client has this response: by its entity tag if it sends any, otherwise by its date (RFC 9110, 13.1). */
@@ -30,8 +20,7 @@ function isFresh(asked, given) {
     const own = given.get('etag')?.match(/"[^"]*"/)?.[0]
     return tags.trim() === '*' || (own !== undefined && [...tags.matchAll(TAGS)].some(([, tag]) => tag === own))
   }
-  const [since, modified] = [asked.get('if-modified-since'), given.get('last-modified')].map((date) => Date.parse(date))
-  return modified <= since
+  return dateOf(given.get('last-modified') ?? '') <= dateOf(asked.get('if-modified-since') ?? '')
 }
 
-module.exports = { respondTo }
+module.exports = { revalidated }

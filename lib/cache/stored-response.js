@@ -1,9 +1,11 @@
 'use strict'
 
 const { createHash } = require('node:crypto')
-const { TextDecoder } = require('node:util')
+const { TextDecoder, types } = require('node:util')
 
-// A body of any bytes as JSON: text where it is UTF-8, otherwise base64.
+const { withBody } = require('../response-copy.js')
+const { freshnessOf } = require('./freshness.js')
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Statuses of responses that others may get too. */
@@ -18,43 +20,60 @@ const OWN_HEADERS = new Set([
   'keep-alive',
   'proxy-authenticate',
   'proxy-connection',
+  'set-cookie',
   'te',
   'trailer',
   'transfer-encoding',
   'upgrade',
 ])
-const PRIVATE = /(?:^|[\s,])(?:private|no-store|no-cache)(?:[\s,=]|$)/i
+/** A body as JSON text may take six times its bytes. */
+const MOST_GROWTH = 1.5
 
-/** Why a response may not be stored for others; `undefined` if it may. `vary` has the names of request headers that are in the key. */
-function whyNot(response, vary) {
-  if (!STATUSES.has(response.status)) return 'status'
-  if (response.bodyUsed) return 'body'
-  if (PRIVATE.test(response.headers.get('cache-control') ?? '')) return 'cache-control'
-  if (response.headers.has('set-cookie')) return 'set-cookie'
-  const names = (response.headers.get('vary') ?? '').toLowerCase().split(',')
+/**
+ * Why a response may not be stored for others; `undefined` if it may. `vary` has the names of request headers that are in the key.
+ */
+function whyNot(response, vary, maxBytes) {
+  const { status, headers } = response
+  if (!STATUSES.has(status)) return 'status'
+  if (response.bodyUsed || response.body?.locked) return 'body'
+  if (freshnessOf(headers) === 'private') return 'cache-control'
+  if (headers.has('set-cookie')) return 'set-cookie'
+  const names = (headers.get('vary') ?? '').toLowerCase().split(',')
   if (names.some((name) => name.trim() !== '' && !vary.includes(name.trim()))) return 'vary'
+  // It ends when its reader leaves.
+  if (/^text\/event-stream\b/i.test(headers.get('content-type') ?? '')) return 'stream'
+  if (Number(headers.get('content-length')) > maxBytes) return 'size'
 }
 
 /**
- * Reads a response. Resolves to `{ entry, response }`: what is stored of it, `undefined` if its body has more than `maxBytes`, and a
- * response with the same body.
+ * Reads a response. Resolves to `{ entry, response }`: what is stored of it, and a response with the same body. There is no entry if its body
+ * has more than `maxBytes`, and no response if no caller waits for it any more.
  */
-async function record(response, maxBytes) {
+async function record(response, maxBytes, isAbandoned) {
   const chunks = []
   let length = 0
   const reader = response.body?.getReader()
   while (reader) {
     const { done, value } = await reader.read()
     if (done) break
+    if (!types.isUint8Array(value)) throw new TypeError('the body of a response must be bytes')
+    if (isAbandoned()) {
+      reader.cancel().catch(() => {})
+      return {}
+    }
     chunks.push(value)
     length += value.byteLength
-    if (length > maxBytes) return { response: new Response(resumed(chunks, reader), response) }
+    if (length > maxBytes) return { response: withBody(response, resumed(chunks, reader)) }
   }
   const bytes = Buffer.concat(chunks, length)
   const headers = [...response.headers].filter(([name]) => !OWN_HEADERS.has(name))
   if (!response.headers.has('etag') && response.status === 200) headers.push(['etag', etagOf(bytes)])
-  const entry = { status: response.status, headers, ...textOf(bytes), storedAt: Date.now() }
-  return { entry, response: restore(entry) }
+  const age = Number(response.headers.get('age') ?? 0)
+  const storedAt = Date.now() - (age >= 0 && age < 1e9 ? age * 1000 : 0)
+  const { status, statusText } = response
+  const entry = { status, statusText, headers, ...bodyOf(bytes), storedAt }
+  const upstream = [...response.headers].filter(([name]) => name === 'age')
+  return { entry, response: restore(entry, upstream) }
 }
 
 /** The chunks that were read, and what follows them. */
@@ -70,12 +89,15 @@ function resumed(chunks, reader) {
   })
 }
 
-function textOf(bytes) {
+/** A body as a part of JSON: text where it is UTF-8, otherwise base64. */
+function bodyOf(bytes) {
   try {
-    return { body: utf8.decode(bytes) }
+    const body = utf8.decode(bytes)
+    if (JSON.stringify(body).length <= bytes.length * MOST_GROWTH + 2) return { body }
   } catch {
-    return { base64: bytes.toString('base64') }
+    // No text.
   }
+  return { base64: bytes.toString('base64') }
 }
 
 function etagOf(bytes) {
@@ -86,20 +108,18 @@ function etagOf(bytes) {
 function isEntry(value) {
   if (typeof value !== 'object' || value === null || !STATUSES.has(value.status)) return false
   const isHeader = (header) => Array.isArray(header) && header.length === 2 && header.every(isString)
-  const hasBody = isString(value.body) || isString(value.base64)
+  const hasBody = isString(value.body) || (value.body === undefined && isString(value.base64))
   return Array.isArray(value.headers) && value.headers.every(isHeader) && hasBody && Number.isFinite(value.storedAt)
 }
 
 const isString = (value) => typeof value === 'string'
 
-/** The response of an entry. Throws for headers that no response can have. */
-function restore({ status, headers, body, base64 }) {
-  const bytes = NO_BODY.has(status) ? null : (body ?? Buffer.from(base64, 'base64'))
-  const response = new Response(bytes, { status })
-  // Set first, since a body that is text comes with a type.
-  response.headers.delete('content-type')
-  for (const [name, value] of headers) response.headers.append(name, value)
-  return response
+/** The response of an entry, with more headers. Throws for headers that no response can have. */
+function restore({ status, statusText = '', headers, body, base64 }, more) {
+  const own = headers.filter(([name]) => !OWN_HEADERS.has(name.toLowerCase()))
+  // As bytes, since a body that is text comes with a type.
+  const bytes = body === undefined ? Buffer.from(base64, 'base64') : Buffer.from(body)
+  return new Response(NO_BODY.has(status) ? null : bytes, { status, statusText, headers: [...own, ...more] })
 }
 
 module.exports = { isEntry, record, restore, whyNot }

@@ -1,6 +1,7 @@
 'use strict'
 
 const { assertFunction } = require('../options.js')
+const { copyOfResponse } = require('../response-copy.js')
 const { admit, guardOptions } = require('./guard.js')
 const { merged } = require('./list-fields.js')
 const { remoteAddressOf } = require('./remote-address.js')
@@ -44,7 +45,7 @@ async function refused({ onRefused }, args, refusal, result) {
 // The headers of `Response.redirect()` and of what `fetch` returns cannot change. `Response.error()`, and a response whose body has been
 // read, cannot be copied either: the handler's response matters more than the headers.
 function withHeaders(response, headers) {
-  for (const copy of [() => response, () => new Response(response.body, response)]) {
+  for (const copy of [() => response, () => copyOfResponse(response)]) {
     try {
       return setHeaders(copy(), headers)
     } catch {

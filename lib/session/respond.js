@@ -1,6 +1,7 @@
 'use strict'
 
 const { argumentError } = require('../error.js')
+const { copyOfResponse } = require('../response-copy.js')
 const { isCookies, readSafely } = require('./request-token.js')
 
 /**
@@ -34,7 +35,7 @@ function withHeader(response, header) {
 
 function copyOf(response) {
   try {
-    return new Response(response.body, response)
+    return copyOfResponse(response)
   } catch (error) {
     const reason = 'it is Response.error(), or its body has been read'
     throw argumentError(`commit cannot add a cookie to this response, nor to a copy of it: ${reason}`, error)
