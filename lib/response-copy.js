@@ -1,10 +1,10 @@
 'use strict'
 
-// undici cancels the body of a response of `fetch()` that is collected before it was read, also if another response has that body by then.
+// When a response of `fetch()` is garbage-collected unread, undici cancels its body, even if another response uses that body. So it is kept.
 const originals = new WeakMap()
 
 /**
- * A response with the same body and other headers, by default a copy of its own. Throws for `Response.error()`, and if its body has been read.
+ * Returns a response with the same body, whose headers can be changed. Throws for `Response.error()`, and if the body has been read.
  */
 function copyOfResponse(response, headers = new Headers(response.headers)) {
   const { status, statusText, body } = response

@@ -16,10 +16,10 @@ export interface DistributedLockOptions {
 }
 
 /**
- * Whom a lock excludes: `'write'` everybody, `'read'` all but other readers.
+ * Whom a lock excludes: `'write'` every other holder, `'read'` only writers.
  *
- * A reader that comes while a writer waits does not join the readers that hold the lock, so that the writer's time comes; without `wait` it is
- * rejected. When the last reader has left, writers and readers that wait have the same chance, unless they wait in turn ({@link LockWait.fair}):
+ * A reader that arrives while a writer waits does not join the readers that hold the lock, so that the writer is not starved; without `wait` its
+ * call rejects. When the last reader has left, writers and readers that wait have the same chance, unless they wait in turn ({@link LockWait.fair}):
  * then a reader whose turn it is waits only for writers that do not wait in turn. The entry of a process that died while it waited to write keeps
  * readers from joining for up to 30 s. A reader that acquires the lock once more may wait for a writer that waits for that reader: use
  * {@link Lock.child}.

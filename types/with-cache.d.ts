@@ -12,8 +12,8 @@ export interface WithCacheOptions<Args extends unknown[] = [request: Request]> {
   tags?: readonly string[] | ((...args: Args) => readonly string[] | Promise<readonly string[]>)
   /**
    * The key of a request: all requests with the same key get the same response. It is a key of the cache, for `invalidate` too, unless `vary` adds
-   * to it. `null` and `undefined` leave a request alone. Default: by the URL; requests with `Authorization` or `Cookie` are left alone then, unless
-   * `vary` has these, since their response may be for one user.
+   * to it. `null` and `undefined` pass the request through uncached. Default: by the URL; requests with `Authorization` or `Cookie` then pass through
+   * uncached, unless `vary` has these, since their response may be for one user.
    */
   key?: (...args: Args) => string | null | undefined | Promise<string | null | undefined>
   /** Names of request headers on which the response depends. Responses whose `Vary` has others are not stored. Default: none. */
@@ -32,14 +32,14 @@ export interface WithCacheOptions<Args extends unknown[] = [request: Request]> {
  * - Not stored: a response with `Set-Cookie`, with `Cache-Control` `private`, `no-store`, `no-cache` or an age of 0, with a `Vary` that `vary` does not
  *   have, of type `text/event-stream`, or with a body above `maxBytes`. Otherwise `ttl` decides how long it is fresh. What the client asks for in
  *   `Cache-Control` is ignored.
- * - Concurrent requests with one key call the handler once, with one of them. If it throws, all of them get the error; if it throws since that client
- *   left (`AbortError`), the others call it themselves. Without a server, the handler is called, still once for all concurrent requests of this
+ * - Concurrent requests with one key call the handler once, with one of them. If it throws, all of them get the error; if it throws because that client
+ *   disconnected (`AbortError`), each of the others calls the handler itself. Without a server, the handler is called, still once for all concurrent requests of this
  *   process. A load that takes longer than `loadTimeoutMs` of the cache rejects with `E_TIMEOUT`.
- * - If a stale response cannot be replaced, since the handler throws or returns what is not stored, it is tried less often each time.
+ * - If a stale response cannot be replaced, because the handler throws or returns a response that is not stored, the retries back off.
  * - A stored response has its `ETag`, that of the handler or a hash of the body, and `Age`. If the client has it already (`If-None-Match`,
  *   `If-Modified-Since`), the status is 304; a response that is not stored is left as it is. `Cache-Status` (RFC 9211) says what was done: `cinnabar; hit`, or `fwd` with the reason.
  *
- * Headers that say something about one request, such as those of limits, belong in front: `withRateLimit(withCache(handler))`.
+ * Add headers about a single request, such as those of limits, outside: `withRateLimit(withCache(handler))`.
  *
  * @example
  * export const GET = withCache(async () => Response.json(await loadProducts()), { ttl: 60, tags: ['products'] })

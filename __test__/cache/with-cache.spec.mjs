@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 
 import { serve } from '@hono/node-server'
 import { ApiCache, withCache } from 'cinnabar'
@@ -233,15 +234,19 @@ for (const engine of engines) {
           ['no', 'no'],
         )
         let privates = 0
+        const first = deferred()
         const secret = withCache(
           async () => {
             const own = ++privates
-            await new Promise((resolve) => setTimeout(resolve, 20))
+            if (own === 1) await first.promise
             return new Response(`${own}`, { headers: { 'cache-control': 'private' } })
           },
           { cache, key: () => 'private' },
         )
-        const bodies = await Promise.all(Array.from({ length: 5 }, async () => (await ask(secret))[1]))
+        const asked = Array.from({ length: 5 }, () => ask(secret))
+        await until('one load is shared', () => privates === 1)
+        first.resolve()
+        const bodies = (await Promise.all(asked)).map(([, body]) => body)
         assert.equal(new Set(bodies).size, 5, 'each has a response of its own')
       }),
     )
@@ -323,9 +328,11 @@ describe('withCache', () => {
        for (const handler of [withCache(upstream, { cache: service.cache }), withRateLimit(upstream, { limiter: service.limiter })]) {
          const responses = []
          for (let n = 0; n < 10; n++) responses.push(await handler(new Request('http://a/', { method: 'POST' })))
-         await new Promise((resolve) => setTimeout(resolve, 50))
-         gc()
-         await new Promise((resolve) => setTimeout(resolve, 50))
+         // What is collected is finalized in a later turn.
+         for (let n = 0; n < 20; n++) {
+           gc()
+           await new Promise(setImmediate)
+         }
          for (const response of responses) bodies.push(await response.text())
        }
        console.log(JSON.stringify({ bodies }))
@@ -342,8 +349,7 @@ describe('withCache', () => {
     const endless = (name) => () =>
       new Response(
         new ReadableStream({
-          pull: (controller) =>
-            new Promise((resolve) => setTimeout(resolve, 5)).then(() => controller.enqueue(new Uint8Array(1))),
+          pull: (controller) => turn().then(() => controller.enqueue(new Uint8Array(1))),
           cancel: () => void cancelled.push(name),
         }),
       )
@@ -371,7 +377,7 @@ describe('withCache', () => {
     const leaving = handler(new Request(URL_OF, { signal: controller.signal }))
     await until('it was called', () => calls === 1)
     const staying = ask(handler)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    for (let n = 0; n < 20; n++) await turn()
     controller.abort()
     await assert.rejects(leaving, { name: 'AbortError' })
     assert.equal((await staying)[1], 'body')

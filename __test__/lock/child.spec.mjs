@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 
 import { rawClient, refuses, runJson, until } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
@@ -11,6 +11,16 @@ import { engines } from '../support/engines.mjs'
 function block(ms) {
   const end = performance.now() + ms
   while (performance.now() < end);
+}
+
+/** Waits until the remaining time of a lock has grown. */
+async function renewed(client, key) {
+  let left = Infinity
+  await until('it is renewed', async () => {
+    const before = left
+    left = await client.pTTL(key)
+    return left > before
+  })
 }
 
 for (const engine of engines) {
@@ -117,9 +127,9 @@ for (const engine of engines) {
 
     test(
       'a short heartbeat holds a lock',
-      withService(async (locks) => {
+      withService(async (locks, client) => {
         const lock = await locks.acquire('r', { heartbeatSeconds: 0.001, ttlSeconds: 1 })
-        await sleep(700)
+        await renewed(client, 'lock:r')
         assert.equal(lock.held, true)
         assert.equal(await lock.release(), 'released')
       }),
@@ -145,11 +155,12 @@ for (const engine of engines) {
 // The native side decides this, whatever the engine.
 test('a blocked event loop has its lock no longer renewed, and one that runs again has', async () => {
   const service = await engines[0].makeService({ log: false })
-  const { locks } = service
+  const [client, { locks }] = [await rawClient(service), service]
   const options = { ttlSeconds: 2, heartbeatSeconds: 0.7 }
   const running = await locks.acquire('runs', options)
-  await sleep(2500)
-  assert.equal(running.held, true, 'it was renewed')
+  await renewed(client, 'lock:runs')
+  await renewed(client, 'lock:runs')
+  assert.equal(running.held, true)
   const careless = await locks.acquire('careless', { ttlSeconds: 2 })
   const missing = await locks.acquire('missing', options)
   block(3500)
@@ -162,8 +173,8 @@ test('a blocked event loop has its lock no longer renewed, and one that runs aga
   // Longer than the heartbeat and the time to the first renewal, and shorter than the ttl.
   block(1500)
   assert.equal(next.held, true)
-  await sleep(3500)
-  assert.equal(next.held, true, 'it was renewed again')
+  await renewed(client, 'lock:missing')
+  assert.equal(next.held, true)
   assert.equal(await next.release(), 'released')
   await service.disconnect()
 })

@@ -3,10 +3,10 @@
 const { dateOf } = require('./freshness.js')
 
 const TAGS = /(?:W\/)?("[^"]*")/g
-/** What is about the body of a response, which one with status 304 does not have. */
+/** Headers that describe the body, which a response with status 304 does not have. */
 const OF_BODY = /^content-(?!location$|security-policy)/
 
-/** The response to a request from what is stored: status 304 if the client has that already. */
+/** Returns a stored response, or one with status 304 if the client has it already. */
 function revalidated(request, response) {
   if (response.status !== 200 || !isFresh(request.headers, response.headers)) return response
   const headers = [...response.headers].filter(([name]) => !OF_BODY.test(name))

@@ -1,6 +1,5 @@
 'use strict'
 
-const { createHash } = require('node:crypto')
 const { TextDecoder, types } = require('node:util')
 
 const { withBody } = require('../response-copy.js')
@@ -8,10 +7,10 @@ const { freshnessOf } = require('./freshness.js')
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Statuses of responses that others may get too. */
+/** The statuses of responses that may be shared. */
 const STATUSES = new Set([200, 203, 204, 301, 308])
 const NO_BODY = new Set([204])
-/** What is about one connection or one request, or is said anew for each response. */
+/** Headers about one connection or one request, and those that are set again for each response. */
 const OWN_HEADERS = new Set([
   'age',
   'cache-status',
@@ -26,11 +25,11 @@ const OWN_HEADERS = new Set([
   'transfer-encoding',
   'upgrade',
 ])
-/** A body as JSON text may take six times its bytes. */
+/** Control characters take up to six bytes in JSON. Text that grows by more than this is stored as base64. */
 const MOST_GROWTH = 1.5
 
 /**
- * Why a response may not be stored for others; `undefined` if it may. `vary` has the names of request headers that are in the key.
+ * Returns why a response must not be stored; `undefined` if it may be. `vary` has the names of the request headers that are in the key.
  */
 function whyNot(response, vary, maxBytes) {
   const { status, headers } = response
@@ -40,7 +39,7 @@ function whyNot(response, vary, maxBytes) {
   if (headers.has('set-cookie')) return 'set-cookie'
   const names = (headers.get('vary') ?? '').toLowerCase().split(',')
   if (names.some((name) => name.trim() !== '' && !vary.includes(name.trim()))) return 'vary'
-  // It ends when its reader leaves.
+  // An event stream ends only when its client disconnects.
   if (/^text\/event-stream\b/i.test(headers.get('content-type') ?? '')) return 'stream'
   if (Number(headers.get('content-length')) > maxBytes) return 'size'
 }
@@ -76,7 +75,7 @@ async function record(response, maxBytes, isAbandoned) {
   return { entry, response: restore(entry, upstream) }
 }
 
-/** The chunks that were read, and what follows them. */
+/** Returns a stream of the chunks that were read, and of the rest of the body. */
 function resumed(chunks, reader) {
   return new ReadableStream({
     async pull(controller) {
@@ -95,16 +94,16 @@ function bodyOf(bytes) {
     const body = utf8.decode(bytes)
     if (JSON.stringify(body).length <= bytes.length * MOST_GROWTH + 2) return { body }
   } catch {
-    // No text.
+    // The body is not UTF-8.
   }
   return { base64: bytes.toString('base64') }
 }
 
 function etagOf(bytes) {
-  return `"${createHash('sha256').update(bytes).digest('base64url')}"`
+  return `"${require('node:crypto').createHash('sha256').update(bytes).digest('base64url')}"`
 }
 
-/** Whether something is what `record` stores: another program may have stored anything under the key. */
+/** Whether a value is an entry that `record` made: another program may have stored anything under the key. */
 function isEntry(value) {
   if (typeof value !== 'object' || value === null || !STATUSES.has(value.status)) return false
   const isHeader = (header) => Array.isArray(header) && header.length === 2 && header.every(isString)
@@ -114,7 +113,7 @@ function isEntry(value) {
 
 const isString = (value) => typeof value === 'string'
 
-/** The response of an entry, with more headers. Throws for headers that no response can have. */
+/** Makes the response of an entry, with additional headers. Throws if a header is invalid. */
 function restore({ status, statusText = '', headers, body, base64 }, more) {
   const own = headers.filter(([name]) => !OWN_HEADERS.has(name.toLowerCase()))
   // As bytes, since a body that is text comes with a type.

@@ -10,14 +10,14 @@ const { isEntry, record, restore, whyNot } = require('./stored-response.js')
 
 const OPTIONS = ['cache', 'ttl', 'staleWhileRevalidate', 'tags', 'key', 'vary', 'maxBytes']
 const MAX_BYTES = 1 << 20
-/** As JSON it is a string, which has a limit of its own. */
+/** The entry is one string of JSON, and the length of strings is limited. */
 const MOST_BYTES = 1 << 26
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/
 /** Request headers that say who asks. */
 const CREDENTIALS = ['authorization', 'cookie']
-/** What another program stored under a key. */
+/** The errors for values that another program stored under a key. */
 const FOREIGN = new Set(['E_INVALID_DATA', 'E_WRONG_TYPE'])
-/** What the header Cache-Status calls this cache. */
+/** The name of this cache in the header `Cache-Status`. */
 const CACHE = 'cinnabar'
 const MISS = 'fwd=uri-miss'
 
@@ -55,7 +55,7 @@ function readOptions(options) {
 
 const constant = (value) => () => value
 
-/** The key of a request; `undefined` if its response is not for others. */
+/** Returns the key of a request; `undefined` if its response must not be shared. */
 async function keyOf({ cache, keyOf, vary }, args) {
   const { url, headers } = args[0]
   const own = await keyOf?.(...args)
@@ -63,7 +63,7 @@ async function keyOf({ cache, keyOf, vary }, args) {
     if (own === null || own === undefined) return undefined
     throw argumentError(`key must return a string, null or undefined, got ${describe(own)}`)
   }
-  // Without a key, what may be for one user is not shared.
+  // Without a key, a response that may be for one user is not shared.
   if (own === undefined && CREDENTIALS.some((name) => headers.has(name) && !vary.includes(name))) return undefined
   if (own !== undefined && vary.length === 0) return own
   const [resource] = url.split('#', 1)
@@ -88,7 +88,7 @@ async function getOf(handler, own, key, args) {
   } finally {
     state.isOver = true
   }
-  // Without a load of its own it shared that of another request, whose response is not for others.
+  // It shared the load of another request, whose response must not be shared.
   const response = state.response ?? hit(request, found)
   return response ?? marked(await handler(...args), MISS)
 }
@@ -135,7 +135,7 @@ function withoutBody(response) {
   return withBody(response, null)
 }
 
-/** The response of an entry to a request; `undefined` if it is none. */
+/** Returns the response to a request that was stored as this entry; `undefined` if the value is not an entry. */
 function hit(request, entry) {
   if (!isEntry(entry)) return undefined
   try {
@@ -157,7 +157,7 @@ function marked(response, status) {
     headers.append('cache-status', `${CACHE}; ${status}`)
     return copyOfResponse(response, headers)
   } catch {
-    // It is `Response.error()`, its body has been read, or it is no response.
+    // It is `Response.error()`, its body has been read, or it is not a response.
     return response
   }
 }

@@ -1,6 +1,6 @@
 'use strict'
 
-/** What the store knows of the locks that are held, each once, by parts of a scan. */
+/** Iterates over the locks that are held, each once. */
 async function* heldLocks(native) {
   const seen = new Set()
   let cursor = '0'

@@ -3,7 +3,7 @@
 const { CinnabarError } = require('../error.js')
 const { lostError } = require('./errors.js')
 
-/** Waits until enough replicas have stored a lock that was acquired. Otherwise releases it, and rejects. */
+/** Waits until enough replicas have stored an acquired lock. If they do not in time, releases the lock and rejects. */
 async function replicate(lock, handle, { count, timeoutMs }) {
   let stored
   try {

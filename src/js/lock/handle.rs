@@ -36,8 +36,6 @@ use crate::js::{
 
 /// Several times what a timer may be late.
 const LEAST_HEARTBEAT: Duration = Duration::from_millis(50);
-/// More replicas than any server has.
-const MOST_REPLICAS: u64 = 1000;
 
 /// A lock that may be acquired once, and is then renewed until it is released.
 #[napi]
@@ -257,7 +255,7 @@ impl LockHandle {
     #[napi]
     pub fn replicated(&self, env: Env, count: Unknown, timeout_ms: Unknown) -> RawValue {
         self.core.submit_output(env, Operation { name: "REPLICATE LOCK", empty: None }, |js| {
-            let count = js.whole_within(count.raw(), "replicas.count", 1..=MOST_REPLICAS)?;
+            let count = js.whole(count.raw(), "replicas.count")?;
             let timeout = js.milliseconds(timeout_ms.raw(), "replicas.timeoutMs")?;
             let call = self.locks.replicated(&self.wanted.resource, &self.wanted.token, count, timeout)?;
             Ok(call.map(|replicas| replicas.map_or(Output::Null, |replicas| Output::Number(replicas as f64))))
