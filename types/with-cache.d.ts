@@ -47,7 +47,8 @@ export interface WithCacheOptions<Args extends unknown[] = [request: Request]> {
  * @example
  * const key = async (request: Request) => `feed:${(await SessionManager.fromRequest(request)).userId ?? 'all'}`
  * Deno.serve(withCache(handler, { ttl: 30, staleWhileRevalidate: 300, key }))
- * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option.
+ * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option; the handler's call rejects with it if `handler` returns anything but a
+ * `Response`.
  */
 export function withCache<Args extends [request: Request, ...rest: any[]]>(
   handler: (...args: Args) => Response | Promise<Response>,

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 
 import { serve } from '@hono/node-server'
-import { ApiCache, withCache } from 'cinnabar'
+import { ApiCache, withCache, withRateLimit } from 'cinnabar'
 import { Hono } from 'hono'
 
 import { deferred, rawClient, refuses, runJson, until } from '../helpers.mjs'
@@ -341,6 +341,19 @@ describe('withCache', () => {
       { env: { NODE_OPTIONS: '--expose-gc' } },
     )
     assert.deepEqual(bodies, Array(20).fill('x'.repeat(20)))
+  })
+
+  test('rejects what is not a response, and withRateLimit returns it as it is', async () => {
+    const service = await memory.makeService()
+    for (const value of [undefined, null, 'text', { a: 1 }, 200]) {
+      for (const request of [get(), get({ cookie: 'a' }), get({}, URL_OF, 'POST'), get({}, URL_OF, 'HEAD')]) {
+        const handler = withCache(() => value, { cache: service.cache })
+        await refuses(handler(request), 'E_INVALID_ARGUMENT', /handler must return a Response/)
+      }
+    }
+    const object = { a: 1 }
+    assert.equal(await withRateLimit(() => object, { limiter: service.limiter })(get()), object)
+    await service.disconnect()
   })
 
   test('cancels bodies that are not passed on', async () => {

@@ -3,7 +3,7 @@
 const { ApiCache } = require('../cache.js')
 const { CinnabarError, allowsFallback, argumentError } = require('../error.js')
 const { assertFunction, describe, describeNumber, ownOptions, stringsOf } = require('../options.js')
-const { copyOfResponse, withBody } = require('../response-copy.js')
+const { copyOfResponse, isResponse, withBody } = require('../response-copy.js')
 const { assertTtl } = require('../ttl.js')
 const { revalidated } = require('./conditional.js')
 const { isEntry, record, restore, whyNot } = require('./stored-response.js')
@@ -25,13 +25,18 @@ const MISS = 'fwd=uri-miss'
 function withCache(handler, options) {
   assertFunction(handler, 'handler')
   const own = readOptions(options)
+  const respond = async (...args) => {
+    const response = await handler(...args)
+    if (isResponse(response)) return response
+    throw argumentError(`handler must return a Response, got ${describe(response)}`)
+  }
   return async (...args) => {
     const [request] = args
-    const pass = async (status) => marked(await handler(...args), status)
+    const pass = async (status) => marked(await respond(...args), status)
     if (request.method !== 'GET' && request.method !== 'HEAD') return pass('fwd=method')
     const key = await keyOf(own, args)
     if (key === undefined) return pass('fwd=bypass')
-    if (request.method === 'GET') return getOf(handler, own, key, args)
+    if (request.method === 'GET') return getOf(respond, own, key, args)
     return (await headOf(own, key, request)) ?? withoutBody(await pass(MISS))
   }
 }
