@@ -1,6 +1,7 @@
 //! An engine with its subscriptions, as features see it. Features speak Redis; an engine only executes.
 
 mod batch;
+mod key_watch;
 mod local_store;
 mod permissions;
 mod registry;
@@ -27,6 +28,7 @@ use cinnabar_redis::{
 use tokio::time::Instant;
 
 pub use batch::panicked;
+pub use key_watch::KeyWatch;
 pub use local_store::{LocalStore, local_store};
 use permissions::DeniedPermissions;
 pub use permissions::{Permission, Publication};

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use indexmap::IndexMap;
 
+use super::key_watch::ChangedKeys;
 use super::resp_value::CommandError;
 use super::size::{PER_DEADLINE, PER_KEY, copied};
 use super::value::{Kind, Value};
@@ -24,6 +25,7 @@ pub struct Keyspace {
     pub(super) has_written: bool,
     pub(super) random: u64,
     pub counters: Counters,
+    pub changed: ChangedKeys,
 }
 
 /// The counters of `INFO stats`.
@@ -57,6 +59,7 @@ impl Keyspace {
             has_written: false,
             random: 0x9E37_79B9_7F4A_7C15,
             counters: Counters::default(),
+            changed: ChangedKeys::default(),
         }
     }
 
@@ -192,6 +195,7 @@ impl Keyspace {
         self.entries = IndexMap::new();
         self.deadlines.clear();
         self.used = 0;
+        self.changed.add_all();
     }
 
     /// Removes at most `most` expired keys, oldest deadline first, and returns how many.
@@ -212,6 +216,7 @@ impl Keyspace {
 
     pub(super) fn remove_at(&mut self, i: usize) -> Option<Entry> {
         let (key, entry) = self.entries.swap_remove_index(i)?;
+        self.changed.add(&key);
         self.used -= entry.size;
         if let Some(deadline) = entry.deadline {
             self.deadlines.remove(&(deadline, key));
@@ -258,9 +263,10 @@ impl Keyspace {
         self.measure(i);
     }
 
-    /// Updates the size of an entry.
+    /// Updates the size of an entry that has changed.
     fn measure(&mut self, i: usize) {
         let Some((key, entry)) = self.entries.get_index_mut(i) else { return };
+        self.changed.add(key);
         let deadline = if entry.deadline.is_some() { PER_DEADLINE } else { 0 };
         let size = PER_KEY + key.len() + entry.value.size() + deadline;
         let before = std::mem::replace(&mut entry.size, size);

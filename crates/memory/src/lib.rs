@@ -23,6 +23,7 @@ mod generic;
 mod glob;
 mod hash;
 mod hashes;
+mod key_watch;
 mod keyspace;
 mod list;
 mod lists;
@@ -57,10 +58,12 @@ use parking_lot::Mutex;
 
 use self::command::{Command, Handler};
 use self::database::Database;
+use self::key_watch::KeyListeners;
+pub use self::key_watch::KeyWatch;
 use self::lua::{DEFAULT_TIME_LIMIT, LoadedScripts, Lua};
 use self::resp_value::{CommandError, CommandResult, RespValue};
 use self::script_queue::{Execution, ScriptQueue};
-use cinnabar_port::{MessageListener, Reply, Request, Script, Topic, Transaction, Verb};
+use cinnabar_port::{KeyListener, MessageListener, Reply, Request, Script, Topic, Transaction, Verb};
 
 pub use self::table::{flags, names, supports};
 
@@ -78,6 +81,7 @@ struct EngineState {
     /// Scripts stored by `SCRIPT LOAD`, which outlive the interpreter.
     loaded_scripts: LoadedScripts,
     max_bytes: usize,
+    key_listeners: KeyListeners,
 }
 
 impl Engine {
@@ -91,7 +95,8 @@ impl Engine {
             loaded_scripts.clone(),
             table::run_for_script,
         )?));
-        Ok(Self { state: Arc::new(EngineState { queue, db, loaded_scripts, max_bytes }) })
+        let key_listeners = KeyListeners::default();
+        Ok(Self { state: Arc::new(EngineState { queue, db, loaded_scripts, max_bytes, key_listeners }) })
     }
 
     /// Executes requests in order, without I/O. Each is atomic, the batch is not. Completes immediately unless a caller's script is
@@ -145,9 +150,16 @@ impl Engine {
         drop(listener);
     }
 
+    /// Calls `listener` with every change of a key with this prefix, before the caller that made it gets the reply, until the result is
+    /// dropped.
+    pub fn watch_keys(&self, prefix: Bytes, listener: KeyListener) -> KeyWatch {
+        self.state.watch(prefix, listener, Arc::downgrade(&self.state))
+    }
+
     /// Moves the engine's clock forward.
     pub fn advance(&self, by: Duration) {
         self.state.db.lock().clock.advance(by);
+        self.state.report_all_changed();
     }
 
     /// Returns the estimated size of keys and values in bytes.
@@ -164,6 +176,8 @@ impl Engine {
             db.begin();
             db.keyspace.sweep(eviction::SWEEP);
         }
+        drop(queue);
+        self.state.report_changes();
     }
 }
 
@@ -235,8 +249,9 @@ impl EngineState {
         }
     }
 
-    /// Delivers published messages in order, without holding a lock, because a listener may call the engine.
+    /// Reports the keys that have changed, and delivers published messages in order, without holding a lock, because a listener may call the engine.
     fn deliver(&self) {
+        self.report_changes();
         let Some(mut next) = self.db.lock().subscriptions.start_delivery() else { return };
         loop {
             for listener in next.listeners {

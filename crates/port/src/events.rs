@@ -53,6 +53,8 @@ pub enum EventKind {
     LimitRestored,
     /// A rate limiter refuses an identifier; emitted once per burst.
     LimitRefused,
+    /// The server does not report changes, so that nothing is cached near; emitted once until it does.
+    NearUnavailable,
 }
 
 impl EventKind {
@@ -74,6 +76,7 @@ impl EventKind {
             Self::LimitFallback => "limit-fallback",
             Self::LimitRestored => "limit-restored",
             Self::LimitRefused => "limit-refused",
+            Self::NearUnavailable => "near-unavailable",
         }
     }
 }

@@ -155,6 +155,14 @@ impl Cluster {
         self.table().owner(slot).map(|node| node.address.clone())
     }
 
+    /// The nodes that own slots, each with its first slot; and a number that changes whenever a slot gets another owner.
+    pub fn owners(&self) -> (u64, Vec<(Address, u16)>) {
+        let table = self.table();
+        let owners = table.firsts().into_iter();
+        let owners = owners.filter_map(|slot| Some((table.owner(slot)?.address.clone(), slot)));
+        (table.version(), owners.collect())
+    }
+
     /// Drops all nodes.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);

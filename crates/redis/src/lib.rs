@@ -12,6 +12,7 @@ mod endpoint;
 #[cfg(feature = "fred")]
 mod fred;
 mod key_order;
+mod key_watch;
 mod link;
 mod login;
 mod native;
@@ -32,16 +33,19 @@ mod tls;
 mod transaction;
 mod waiting;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use cinnabar_port::error::{Error, Kind, Result};
 use futures_util::future::BoxFuture;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
-use cinnabar_port::{EventEmitter, MessageListener, Reply, Request, Status, Topic};
+use cinnabar_port::{EventEmitter, KeyListener, MessageListener, Reply, Request, Status, Topic};
 use cluster::Cluster;
 use dial::Dialler;
 use endpoint::Endpoint;
+pub use key_watch::KeyWatch;
+use key_watch::Watcher;
 use one::One;
 use sentinel::Sentinels;
 use settings::{Address, Driver, Settings};
@@ -86,6 +90,11 @@ pub struct Engine {
     servers: Servers,
     driver: Driver,
     subscriber: Subscriber,
+    settings: Arc<Settings>,
+    /// For messages and pushes, which the native driver receives.
+    messages: Arc<Dialler>,
+    source: Source,
+    closed: watch::Sender<()>,
 }
 
 enum Servers {
@@ -121,7 +130,9 @@ impl Engine {
             Servers::One(_) => None,
         };
         let messages = Arc::new(Dialler::new(settings.clone(), Driver::Native));
-        Ok(Self { servers, driver: settings.driver, subscriber: Subscriber::new(settings, messages, source, cluster) })
+        let subscriber = Subscriber::new(settings.clone(), messages.clone(), source.clone(), cluster);
+        let (closed, driver) = (watch::Sender::default(), settings.driver);
+        Ok(Self { servers, driver, subscriber, settings, messages, source, closed })
     }
 
     /// Runs a round; returns one reply per request, in order.
@@ -222,8 +233,19 @@ impl Engine {
         self.subscriber.unsubscribe(id);
     }
 
+    /// Reports changes of keys with this prefix until the result is dropped, and every `interval` up to when they are known.
+    pub fn watch_keys(&self, prefix: Bytes, interval: Duration, listener: KeyListener) -> KeyWatch {
+        let servers = match &self.servers {
+            Servers::One(one) => key_watch::Servers::One(self.source.clone(), one.pool().clone()),
+            Servers::Cluster(cluster) => key_watch::Servers::Cluster(cluster.clone()),
+        };
+        let (settings, dialler) = (self.settings.clone(), self.messages.clone());
+        Watcher { settings, dialler, servers, prefix, interval }.start(listener, self.closed.subscribe())
+    }
+
     /// Closes all connections.
     pub fn close(&self) {
+        let _ = self.closed.send(());
         match &self.servers {
             Servers::One(one) => one.close(),
             Servers::Cluster(cluster) => cluster.close(),

@@ -22,6 +22,7 @@ use super::{
     Deliver, Delivery,
     dial::Dialler,
     key_order::{KeyOrder, LAST_GROUP},
+    pool::Pool,
     sentinel::Watch,
     server::Server,
     source::Source,
@@ -174,6 +175,11 @@ impl One {
             reconnects: self.server.pool().reconnects(),
             servers: vec![server],
         }
+    }
+
+    /// The connections to the server.
+    pub fn pool(&self) -> &Pool {
+        self.server.pool()
     }
 
     pub fn close(&self) {

@@ -107,6 +107,8 @@ pub struct Decoder {
     most: usize,
     /// Set while the current reply is skipped.
     skip: Option<Skip>,
+    /// Whether the types of RESP3 are accepted that a connection for pushes needs.
+    pushes: bool,
 }
 
 struct Open {
@@ -120,12 +122,17 @@ type Read = Result<Reply>;
 impl Decoder {
     /// Creates a decoder with this memory limit per reply, in bytes.
     pub fn new(most: usize) -> Self {
-        Self { open: Vec::new(), scanned: 0, retained: 0, most, skip: None }
+        Self { open: Vec::new(), scanned: 0, retained: 0, most, skip: None, pushes: false }
     }
 
     /// Sets the memory limit per reply, in bytes.
     pub fn set_limit(&mut self, most: usize) {
         self.most = most;
+    }
+
+    /// Accepts pushes, maps and nulls of RESP3 too: pushes and maps are read as arrays.
+    pub fn accept_pushes(&mut self) {
+        self.pushes = true;
     }
 
     /// The next reply, or `None` if more bytes are needed. A reply that is too large or nested too deep is skipped as it
@@ -250,8 +257,12 @@ impl Decoder {
                 length @ 0.. if length as u64 <= MOST_PASSED => self.string(bytes, end, length as usize),
                 _ => Err(Malformed("a string longer than any server stores")),
             },
-            b'*' => {
-                let count = whole()?;
+            b'_' if self.pushes => {
+                bytes.advance(end + 2);
+                Ok(self.makes_room(0, Pending::Nothing).then_some(Some(Ok(Reply::Nil))))
+            }
+            b'*' | b'>' | b'%' if kind == b'*' || self.pushes => {
+                let count = if kind == b'%' { whole()?.saturating_mul(2) } else { whole()? };
                 if !(-1..=MOST_ELEMENTS).contains(&count) {
                     return Err(Malformed("an array with more elements than any reply has"));
                 }

@@ -30,6 +30,8 @@ pub struct Table {
     known: HashMap<Address, (Arc<Node>, Option<Instant>)>,
     /// The node that gets requests without a slot.
     anchor: Option<Arc<Node>>,
+    /// Counts the changes of `owners`.
+    version: u64,
 }
 
 /// What a new map changed.
@@ -46,6 +48,11 @@ impl Table {
     /// Whether a map is known.
     pub fn is_known(&self) -> bool {
         !self.owners.is_empty()
+    }
+
+    /// A number that changes whenever a slot gets another owner.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// The owner of this slot.
@@ -82,8 +89,11 @@ impl Table {
             self.nodes.push(node.clone());
             self.nodes.len() - 1
         });
-        if let Some(owner) = self.owners.get_mut(usize::from(slot)) {
+        if let Some(owner) = self.owners.get_mut(usize::from(slot))
+            && *owner != at as u16
+        {
             *owner = at as u16;
+            self.version += 1;
         }
     }
 
@@ -123,6 +133,7 @@ impl Table {
         };
         let moved = (0..SLOTS).any(|slot| has(&self.nodes, &self.owners, slot) != has(&nodes, &owners, slot));
         (self.owners, self.mapped, self.nodes) = (owners, nodes.len(), nodes);
+        self.version += u64::from(moved);
         let now = Instant::now();
         let mut left = Vec::new();
         let nodes = &self.nodes;

@@ -62,6 +62,11 @@ impl Stream {
         self.decoder.set_limit(LARGEST);
     }
 
+    /// Accepts what a server pushes with RESP3.
+    pub fn accept_pushes(&mut self) {
+        self.decoder.accept_pushes();
+    }
+
     /// Whether the server has said anything.
     pub fn has_received(&self) -> bool {
         self.received
