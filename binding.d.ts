@@ -76,7 +76,18 @@ export declare class Bridge {
 
 /** A cache of one service. */
 export declare class Cache {
-  /** Takes `{ prefix, ttl, onUnavailable }`. */
+  /**
+   * Returns the value of a key if it is near: undefined, or `[json, id, position, cell, generation, tagChanges, leftMs]`. `json` is null
+   * if the value still has `known_id`. `tagChanges` is -1 for a value without tags.
+   */
+  nearCopy(key: unknown, knownId: number, isConfirmed: boolean): RawValue
+  /** Returns the memory that says whether copies are still right, as a `Float64Array`; null where memory cannot be shared. */
+  nearWords(): RawValue
+  /** Returns the time of the clock by which the memory says until when it is right, in milliseconds. */
+  nearTime(): number
+  /** Resolves to whether all changes are known that were acknowledged before this call. */
+  nearConfirm(): RawValue
+  /** Takes `{ prefix, ttl, onUnavailable, near }`. */
   constructor(service: Service, options: unknown)
   /** Returns the same object with limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Cache
@@ -113,7 +124,7 @@ export declare class Cache {
   release(key: unknown, mark: unknown): RawValue
   /** Returns `cache:{endpoint}:{hash}` for the canonical text of the parameters. */
   keyFor(endpoint: unknown, params: unknown): RawValue
-  /** Returns `{ hits, staleHits, misses, errors }`. */
+  /** Returns `{ hits, staleHits, misses, errors, nearHits }`. */
   stats(): RawValue
 }
 

@@ -3,39 +3,51 @@
 const { awaitLoad } = require('./await-load.js')
 const { binding } = require('./bridge.js')
 const { canonicalText } = require('./cache/canonical.js')
+const { deepFreeze } = require('./cache/deep-freeze.js')
 const { imageInfo, imageKey } = require('./cache/image.js')
+const { NearTier, freshValue, sharedValue } = require('./cache/near-tier.js')
 const { StoreOptions } = require('./cache/store-options.js')
-const { withoutSignals } = require('./call-limits.js')
+const { NO_LIMITS, withoutSignals } = require('./call-limits.js')
 const { now } = require('./clock.js')
 const { allowsFallback, argumentError } = require('./error.js')
 const { featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const names = require('./option-names.js')
-const { assertFunction, assertMilliseconds, isArray, ownOptions } = require('./options.js')
+const { assertFunction, assertMilliseconds, describe, isArray, ownOptions, readOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { LOAD_TIMEOUTS, logicalTime, singleFlightOf } = require('./single-flight.js')
 const { assertTtl } = require('./ttl.js')
 
-const OPTIONS = [...Object.keys(names.cache), 'loadTimeoutMs']
+const OPTIONS = { ...names.cache, loadTimeoutMs: true }
 const SET_OPTIONS = Object.keys(names.cacheSet)
+const GET_OPTIONS = ['frozen']
+const LOAD_OPTIONS = [...SET_OPTIONS, ...GET_OPTIONS]
+const NEAR_BYTES = 64 * 1024 * 1024
 const ENTRY = ['key', 'value', ...SET_OPTIONS]
 
 /** Values cached with a ttl, invalidated by key, tag or pattern, and loaded once when they are missing. */
 class ApiCache extends Limitable {
   constructor(service, options) {
     super(service, () => {
-      const own = ownOptions(options, OPTIONS)
-      const { ttl = 300, loadTimeoutMs, prefix = defaultPrefixes.cache } = own
+      const own = readOptions(options, OPTIONS)
+      const { ttl = 300, loadTimeoutMs, prefix = defaultPrefixes.cache, near } = own
       if (loadTimeoutMs !== undefined) assertMilliseconds(loadTimeoutMs, 'loadTimeoutMs')
       const timeouts = loadTimeoutMs === undefined ? LOAD_TIMEOUTS : { othersMs: loadTimeoutMs, ownMs: loadTimeoutMs }
       const make = (native) => {
         const cache = new binding.Cache(native, own)
         claimPrefix(native, 'cache', prefix)
-        return { native: cache, singleFlight: singleFlightOf(native, `cache ${prefix}`) }
+        const tier = near ? new NearTier(cache, near.maxBytes ?? NEAR_BYTES) : undefined
+        return { native: cache, singleFlight: singleFlightOf(native, `cache ${prefix}`), near: tier }
       }
       // `errors` counts the store's errors that callers did not get.
-      return featureOn(service, make, { ttl, timeouts, errors: 0 })
+      return featureOn(service, make, {
+        ttl,
+        timeouts,
+        isNear: Boolean(near),
+        isStrict: near?.mode === 'strict',
+        errors: 0,
+      })
     })
   }
 
@@ -55,8 +67,53 @@ class ApiCache extends Limitable {
     return this.#native.keyFor(endpoint, canonicalText(params))
   }
 
-  get(key) {
-    return this.#native.get(key)
+  get(key, options) {
+    if (options === undefined) {
+      const near = this.#nearOf(key)
+      if (near === undefined) return this.#native.get(key)
+      if (near instanceof Promise) return this.#get(key, near, false)
+      return Promise.resolve(freshValue(near))
+    }
+    return this.#getWith(key, options)
+  }
+
+  async #getWith(key, options) {
+    const [cache, own] = readCall(this, options, GET_OPTIONS)
+    return cache.#get(key, cache.#nearOf(key), isFrozenBy(own))
+  }
+
+  async #get(key, near, isFrozen) {
+    const copy = near && (await near)
+    if (copy !== undefined) return valueOf(copy, isFrozen)
+    const value = await this.#native.get(key)
+    return isFrozen ? deepFreeze(value) : value
+  }
+
+  peek(key) {
+    if (typeof key !== 'string') throw argumentError(`key must be a string, got ${describe(key)}`)
+    const { near } = partsOf(this).made
+    const copy = near?.find(key, false)
+    if (copy === undefined) return undefined
+    near.hits++
+    return sharedValue(copy)
+  }
+
+  /** The near copy of a value, or a promise of it; `undefined` if there is none, or the call has limits that may already apply. */
+  #nearOf(key) {
+    const { isNear, isStrict } = this.#shared
+    if (!isNear || typeof key !== 'string' || limitsOf(this) !== NO_LIMITS) return undefined
+    const { near } = partsOf(this).made
+    const copy = near.findAgain(key, isStrict)
+    if (copy === undefined) return undefined
+    if (isStrict) return this.#confirmed(near, key)
+    near.hits++
+    return copy
+  }
+
+  async #confirmed(near, key) {
+    const copy = (await near.confirm()) ? near.find(key, true) : undefined
+    if (copy !== undefined) near.hits++
+    return copy
   }
 
   async set(key, value, options) {
@@ -87,8 +144,14 @@ class ApiCache extends Limitable {
 
   async getOrSet(key, load, options) {
     assertFunction(load, 'load')
-    const [cache, own] = readCall(this, options, SET_OPTIONS)
-    return cache.#getOrLoad(key, load, setOptions(own), options === undefined)
+    const [cache, own] = readCall(this, options, LOAD_OPTIONS)
+    const isFrozen = isFrozenBy(own)
+    const entry = setOptions(own)
+    const near = cache.#nearOf(key)
+    const copy = near && (await near)
+    if (copy !== undefined) return valueOf(copy, isFrozen)
+    const value = await cache.#getOrLoad(key, load, entry, options === undefined)
+    return isFrozen ? deepFreeze(value) : value
   }
 
   async #getOrLoad(key, load, { ttl = this.#shared.ttl, tags, staleWhileRevalidate }, isPlain) {
@@ -219,8 +282,19 @@ class ApiCache extends Limitable {
 
   stats() {
     const stats = this.#native.stats()
-    return { ...stats, errors: stats.errors + this.#shared.errors }
+    const near = partsOf(this).made.near?.hits ?? 0
+    const { hits, nearHits, errors } = stats
+    return { ...stats, hits: hits + near, nearHits: nearHits + near, errors: errors + this.#shared.errors }
   }
+}
+
+function isFrozenBy({ frozen = false }) {
+  if (typeof frozen !== 'boolean') throw argumentError(`frozen must be true or false, got ${describe(frozen)}`)
+  return frozen
+}
+
+function valueOf(copy, isFrozen) {
+  return isFrozen ? sharedValue(copy) : freshValue(copy)
 }
 
 function entryOf(entry, at) {

@@ -32,6 +32,7 @@ mod sensitive_keys;
 mod service;
 mod service_core;
 mod session;
+mod shared_memory;
 mod status;
 mod subscription;
 mod ticket;

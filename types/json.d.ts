@@ -107,5 +107,12 @@ type StoredName<Name, T> = Name extends symbol
       ? never
       : Name
 
+/** `T` with everything in it readonly, as a deeply frozen value is. */
+export type Frozen<T> = 0 extends 1 & T
+  ? T
+  : T extends readonly unknown[] | object
+    ? { readonly [Name in keyof T]: Frozen<T[Name]> }
+    : T
+
 // Nothing else is exported.
 export {}

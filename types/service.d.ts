@@ -37,6 +37,7 @@ export interface ServiceEvent {
    * - `limit-fallback`: a rate limiter cannot count at the server, so `onUnavailable` decides (reported once); `limit-restored`: it counts
    *   there again
    * - `limit-refused`: a rate limiter refuses an identifier, which the message names (reported once until its limit is reset, and ten times in ten seconds at most)
+   * - `near-unavailable`: the server does not report changes of keys, so nothing is cached near (reported once until it does)
    */
   type:
     | 'connected'
@@ -54,6 +55,7 @@ export interface ServiceEvent {
     | 'limit-fallback'
     | 'limit-restored'
     | 'limit-refused'
+    | 'near-unavailable'
   /** The server: `host:port`, or `unix:` and the path of a socket. */
   target: string
   /** A description for people. Never contains a password. */

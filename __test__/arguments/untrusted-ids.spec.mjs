@@ -89,6 +89,7 @@ const CALLS = {
     stats: NONE,
     invalidateByPattern: NONE,
     keyFor: NONE,
+    peek: [takes(async (c, id) => c.peek(id) ?? null, null)],
     get: [takes((c, id) => c.get(id), null)],
     getCachedResponse: [takes((c, id) => c.getCachedResponse(id), null)],
     getMany: [takes((c, id) => c.getMany([id]), [null])],

@@ -116,6 +116,7 @@ describe('a manager without a service', () => {
     assert.deepEqual(others, {
       'threw E_INVALID_SETTINGS': [
         'ApiCache.keyFor',
+        'ApiCache.peek',
         'ApiCache.stats',
         'RateLimiter.stats',
         'RateLimiter.offenders',

@@ -194,6 +194,7 @@ const EMPTY = {
     invalidateByPattern: [['k*'], 0],
     invalidateByTag: [['t'], REJECTS],
     keyFor: RESULTS,
+    peek: RESULTS,
     stats: RESULTS,
     with: RESULTS,
   },

@@ -35,6 +35,8 @@ const memory = {
   },
   /** Another service on the store of this one. */
   beside: (service, options = {}) => new RedisService({ ...options, url: urls.get(service) }),
+  /** The URL of its store. */
+  urlOf: (service) => urls.get(service),
   /** What a child process needs in its environment to use this engine. */
   env: () => ({ REDIS_URL: 'memory:' }),
   /** Moves time forward without sleeping: ttls and leases expire. */

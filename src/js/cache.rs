@@ -1,9 +1,12 @@
 //! The native class behind `ApiCache`.
 
-use std::time::Duration;
+mod near;
+
+use std::{rc::Rc, time::Duration};
 
 use cinnabar_core::{
-    features::cache::{self, EntryOptions, Lease, LoadOptions, OnUnavailable},
+    agents::near_watch::NearOptions,
+    features::cache::{self, EntryOptions, Lease, LoadOptions, OnUnavailable, changing_all},
     keys,
     output::Output,
 };
@@ -11,6 +14,7 @@ use cinnabar_port::{Call, error::Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
+use self::near::NearTier;
 use super::{
     node_api::{Js, RawValue, Value},
     operation::{Empty, Operation},
@@ -25,32 +29,36 @@ pub struct Cache {
     core: ServiceCore,
     cache: cache::Cache,
     on_unavailable: OnUnavailable,
+    near: Option<Rc<NearTier>>,
 }
 
 #[napi]
 impl Cache {
-    /// Takes `{ prefix, ttl, onUnavailable }`.
+    /// Takes `{ prefix, ttl, onUnavailable, near }`.
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
         let read = || -> Result<_> {
-            let (options, on_unavailable) = OptionReader::of(js, options.raw()).cache()?;
+            let ((options, on_unavailable), near) = OptionReader::of(js, options.raw()).cache_with_near()?;
             let cache = cache::Cache::new(cache::Options {
                 // If the service is configured to return empty values, the bridge returns them, because it also warns.
                 on_unavailable: if service.core.returns_empty() { OnUnavailable::Throw } else { on_unavailable },
                 ..options
             })?;
-            Ok((cache, on_unavailable))
+            let near = near.map(|(max_bytes, max_staleness, is_strict)| {
+                NearTier::new(NearOptions { prefix: cache.prefix().clone(), max_bytes, max_staleness, is_strict })
+            });
+            Ok((cache, on_unavailable, near))
         };
-        let (cache, on_unavailable) = read().map_err(|error| service.core.exception(&env, &error))?;
-        Ok(Self { core: service.core.clone(), cache, on_unavailable })
+        let (cache, on_unavailable, near) = read().map_err(|error| service.core.exception(&env, &error))?;
+        Ok(Self { core: service.core.clone(), cache, on_unavailable, near })
     }
 
     /// Returns the same object with limits: `{ timeoutMs, signals, ids }`.
     #[napi]
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Cache> {
         let core = self.core.within(&env, limits.raw())?;
-        Ok(Self { core, cache: self.cache.clone(), on_unavailable: self.on_unavailable })
+        Ok(Self { core, cache: self.cache.clone(), on_unavailable: self.on_unavailable, near: self.near.clone() })
     }
 
     /// Returns the value, or null.
@@ -58,7 +66,8 @@ impl Cache {
     pub fn get(&self, env: Env, key: Unknown) -> RawValue {
         self.core.submit_output(env, self.reading(Empty::Null), |js| {
             let (cache, key) = (self.cache.clone(), js.any_text(key.raw(), "key")?);
-            Ok(Call::deferred(move || Ok(cache.get(&key).map(json))))
+            let near = self.open_near(js).map(|open| open.now());
+            Ok(Call::deferred(move || Ok(cache.get(&key, near).map(json))))
         })
     }
 
@@ -69,7 +78,11 @@ impl Cache {
         let keys = js.each(keys.raw(), "keys", Js::any_text);
         let count = keys.as_ref().map_or(0, Vec::len);
         self.core.submit(env, self.reading(Empty::Nulls(count)), |_| {
-            Ok(self.cache.get_many(&keys?).map(|values| Output::List(values.into_iter().map(json).collect())))
+            let near = self.open_near(js).map(|open| open.now());
+            Ok(self
+                .cache
+                .get_many(&keys?, near.as_ref())
+                .map(|values| Output::List(values.into_iter().map(json).collect())))
         })
     }
 
@@ -79,7 +92,8 @@ impl Cache {
         self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
             let key = js.any_text(key.raw(), "key")?;
             let value = self.core.environment().stringify(js, value.raw(), "value")?;
-            self.cache.set(&key, value, entry_options(js, options.raw())?)
+            let call = self.cache.set(&key, value, entry_options(js, options.raw())?)?;
+            Ok(self.changing(js, &key, call))
         })
     }
 
@@ -93,7 +107,9 @@ impl Cache {
                 let value = self.core.environment().stringify(js, part(c"value")?, "value")?;
                 Ok((key, value, entry_options(js, entry)?))
             })?;
-            self.cache.set_many(entries)
+            let keys: Vec<_> = entries.iter().map(|(key, ..)| key.clone()).collect();
+            let call = self.cache.set_many(entries)?;
+            Ok(keys.iter().fold(call, |call, key| self.changing(js, key, call)))
         })
     }
 
@@ -101,7 +117,8 @@ impl Cache {
     #[napi]
     pub fn invalidate(&self, env: Env, key: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
-            Ok(self.cache.invalidate(&js.any_text(key.raw(), "key")?))
+            let key = js.any_text(key.raw(), "key")?;
+            Ok(self.changing(js, &key, self.cache.invalidate(&key)))
         })
     }
 
@@ -109,7 +126,9 @@ impl Cache {
     #[napi]
     pub fn invalidate_by_tag(&self, env: Env, tag: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "INVALIDATE", empty: None }, |js| {
-            Ok(self.cache.invalidate_by_tag(&js.any_text(tag.raw(), "tag")?))
+            let tag = js.any_text(tag.raw(), "tag")?;
+            let near = self.open_near(js).map(|open| open.near());
+            Ok(self.cache.changing_tag(&tag, near, self.cache.invalidate_by_tag(&tag)))
         })
     }
 
@@ -117,7 +136,8 @@ impl Cache {
     #[napi]
     pub fn invalidate_by_pattern(&self, env: Env, pattern: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
-            self.cache.invalidate_by_pattern(&js.text(pattern.raw(), "pattern")?)
+            let call = self.cache.invalidate_by_pattern(&js.text(pattern.raw(), "pattern")?)?;
+            Ok(changing_all(self.open_near(js).map(|open| open.near()), call))
         })
     }
 
@@ -129,8 +149,9 @@ impl Cache {
         self.core.submit_output(env, Operation { name: "GET", empty: None }, |js| {
             let (cache, key) = (self.cache.clone(), js.any_text(key.raw(), "key")?);
             let load = load_options(js, load_ms, options.raw())?;
+            let near = self.open_near(js).map(|open| open.now());
             Ok(Call::deferred(move || {
-                Ok(cache.begin(&key, load)?.map(|found| match (found.value, found.lease) {
+                Ok(cache.begin(&key, load, near)?.map(|found| match (found.value, found.lease) {
                     (Some(value), _) => Output::Object(vec![
                         ("state".into(), Output::word(if found.stale { "stale" } else { "hit" })),
                         ("value".into(), Output::json(value)),
@@ -166,7 +187,9 @@ impl Cache {
         self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
             let key = js.any_text(key.raw(), "key")?;
             let lease = Lease { id: js.text(mark.raw(), "mark")?, tag_epochs: js.texts(marks.raw(), "marks")? };
-            self.cache.fill(&key, js.text(value.raw(), "the loaded value")?, lease, entry_options(js, options.raw())?)
+            let value = js.text(value.raw(), "the loaded value")?;
+            let call = self.cache.fill(&key, value, lease, entry_options(js, options.raw())?)?;
+            Ok(self.changing(js, &key, call))
         })
     }
 
@@ -189,7 +212,7 @@ impl Cache {
         key().map(RawValue).map_err(|error| self.core.exception(&env, &error))
     }
 
-    /// Returns `{ hits, staleHits, misses, errors }`.
+    /// Returns `{ hits, staleHits, misses, errors, nearHits }`.
     #[napi]
     pub fn stats(&self, env: Env) -> RawValue {
         let stats = self.cache.stats();
@@ -198,11 +221,17 @@ impl Cache {
             (c"staleHits", stats.stale_hits),
             (c"misses", stats.misses),
             (c"errors", stats.errors),
+            (c"nearHits", stats.near_hits),
         ]))
     }
 }
 
 impl Cache {
+    /// Returns a call that changes an entry, as this process sees at once.
+    fn changing<T: Send + 'static>(&self, js: Js, key: &str, call: Call<T>) -> Call<T> {
+        self.cache.changing(key, self.open_near(js).map(|open| open.near()), call)
+    }
+
     /// Returns the operation of a read: its empty value depends on the service, unless this cache is configured for errors.
     fn reading(&self, empty: Empty) -> Operation {
         match self.on_unavailable {
@@ -220,6 +249,12 @@ impl OptionReader<'_> {
         let policies = [("miss", OnUnavailable::Miss), ("throw", OnUnavailable::Throw)];
         let on_unavailable = self.word_or(c"onUnavailable", policies, OnUnavailable::Miss)?;
         Ok((cache::Options { prefix, ttl, on_unavailable }, on_unavailable))
+    }
+
+    /// Returns the same, and those of its near tier.
+    #[allow(clippy::type_complexity, reason = "it is taken apart at once")]
+    pub fn cache_with_near(self) -> Result<((cache::Options, OnUnavailable), Option<(u64, Duration, bool)>)> {
+        Ok((self.cache()?, self.near()?))
     }
 
     /// Returns the options of storing a value.

@@ -371,7 +371,8 @@ impl Js {
         )
     }
 
-    fn clear_exception(self) {
+    /// Forgets the exception of a failed call, if it has thrown one.
+    pub fn clear_exception(self) {
         let mut pending = false;
         // SAFETY: the out pointer is a local.
         unsafe { sys::napi_is_exception_pending(self.0, &mut pending) };

@@ -10,7 +10,7 @@ use super::option_reader::{Row, rows};
 fn table() -> [(&'static str, Vec<Row>); 15] {
     [
         ("service", rows(|options| options.service())),
-        ("cache", rows(|options| options.cache())),
+        ("cache", rows(|options| options.cache_with_near())),
         ("cacheSet", rows(|options| options.entry())),
         ("sessions", rows(|options| options.sessions())),
         ("createSession", rows(|options| options.create_session())),

@@ -4,6 +4,7 @@
 // function of a peer and a race to what the next steps and `count` find in `race.steps`, by peer. `count` returns counts: those in
 // `wrong` must be 0, and those in `needed` must not.
 
+import { dice } from '../dice.mjs'
 import { destroy } from './destroy.mjs'
 import { evict } from './evict.mjs'
 import { limit } from './limit.mjs'
@@ -40,14 +41,4 @@ export async function makePeer({ url, index, count }) {
     },
   }
   return peer
-}
-
-/** Random numbers from 0 to 1, repeatable by a text. */
-function dice(text) {
-  let state = 2166136261
-  for (const letter of text) state = Math.imul(state ^ letter.codePointAt(0), 16777619) >>> 0
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 32
-  }
 }

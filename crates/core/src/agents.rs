@@ -9,6 +9,7 @@ mod eviction;
 mod inbox_consumer;
 pub mod lock_keeper;
 pub mod lock_wait;
+pub mod near_watch;
 pub mod presence;
 pub mod publish_denials;
 pub mod room_listener;

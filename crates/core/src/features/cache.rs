@@ -2,8 +2,10 @@
 
 mod entry;
 mod epochs;
+mod near;
 mod options;
 mod pattern;
+mod read;
 
 use std::{
     sync::{
@@ -15,7 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use cinnabar_port::{
-    Call, Effect, Merge, Replies, Reply, Request, Step,
+    Call, Effect, Merge, Reply, Request, Step,
     effect::{is_one, positive_count},
     error::{Error, Result},
     random, script,
@@ -23,6 +25,7 @@ use cinnabar_port::{
 use ring::digest::{SHA256, digest};
 
 use entry::{Entry, Header};
+pub use near::{Copy, Near, NearAt, NearEntry, Words, changing_all};
 pub use options::{EntryOptions, OnUnavailable, Options};
 
 use super::{hints::Hints, ttl};
@@ -57,6 +60,7 @@ struct Inner {
     stale_hits: AtomicU64,
     misses: AtomicU64,
     errors: AtomicU64,
+    near_hits: AtomicU64,
 }
 
 /// The entry that was found before a load, or a lease for the load.
@@ -100,6 +104,8 @@ pub struct Stats {
     pub misses: u64,
     /// Failed, whether or not the caller got the error.
     pub errors: u64,
+    /// How many of the fresh values came from the near tier.
+    pub near_hits: u64,
 }
 
 impl Cache {
@@ -117,6 +123,7 @@ impl Cache {
             stale_hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            near_hits: AtomicU64::new(0),
         })))
     }
 
@@ -130,8 +137,8 @@ impl Cache {
     }
 
     /// Returns the JSON stored under a name, or `None` if there is no fresh value.
-    pub fn get(&self, name: &str) -> Call<Option<Bytes>> {
-        let call = self.find(name, false).map(|found| found.value);
+    pub fn get(&self, name: &str, near: Option<NearAt>) -> Call<Option<Bytes>> {
+        let call = self.find(name, false, near).map(|found| found.value);
         match self.0.on_unavailable {
             OnUnavailable::Miss => call.or_fallback(|| Ok(None)),
             OnUnavailable::Throw => call,
@@ -139,16 +146,16 @@ impl Cache {
     }
 
     /// Reads several names, in order. In a cluster, values of reachable servers are returned even if others are unavailable.
-    pub fn get_many(&self, names: &[String]) -> Call<Vec<Option<Bytes>>> {
-        Call::join_all(names.iter().map(|name| self.get(name)).collect())
+    pub fn get_many(&self, names: &[String], near: Option<&NearAt>) -> Call<Vec<Option<Bytes>>> {
+        Call::join_all(names.iter().map(|name| self.get(name, near.cloned())).collect())
     }
 
     /// Reads the entry before a load; on a miss, opens a lease. Unlike reads, it always fails if the store is unavailable,
     /// since the caller must know that nothing can be stored.
-    pub fn begin(&self, name: &str, load: LoadOptions) -> Result<Call<LoadStart>> {
+    pub fn begin(&self, name: &str, load: LoadOptions, near: Option<NearAt>) -> Result<Call<LoadStart>> {
         self.check(&load.entry)?;
         let (cache, name) = (self.clone(), name.to_owned());
-        Ok(self.find(&name, true).then(move |found| {
+        Ok(self.find(&name, true, near).then(move |found| {
             if found.value.is_some() {
                 return Ok(Step::Done(found));
             }
@@ -253,109 +260,37 @@ impl Cache {
         }))
     }
 
+    /// Returns the value of a name for JavaScript, which checks from then on itself that it is right, if it is near.
+    pub fn near_copy(&self, name: &str, near: &NearAt) -> Option<Copy> {
+        near.copy(&keys::cache_entry(&self.0.prefix, name))
+    }
+
+    /// Returns a call that changes an entry, and whose own process sees that change as soon as it has ended.
+    pub fn changing<T: Send + 'static>(&self, name: &str, near: Option<Arc<Near>>, call: Call<T>) -> Call<T> {
+        near::changing(keys::cache_entry(&self.0.prefix, name), near, call)
+    }
+
+    /// The same for a call that changes the epoch of a tag.
+    pub fn changing_tag<T: Send + 'static>(&self, tag: &str, near: Option<Arc<Near>>, call: Call<T>) -> Call<T> {
+        near::changing(keys::cache_tag_epoch(&self.0.prefix, tag), near, call)
+    }
+
+    /// Returns the prefix.
+    pub fn prefix(&self) -> &Prefix {
+        &self.0.prefix
+    }
+
     /// Returns the outcomes of reads.
     pub fn stats(&self) -> Stats {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let Inner { hits, stale_hits, misses, errors, .. } = &*self.0;
-        Stats { hits: read(hits), stale_hits: read(stale_hits), misses: read(misses), errors: read(errors) }
-    }
-
-    /// Reads an entry and checks that it is valid. A stale entry counts only if `loading` is set, when the caller can load a
-    /// fresh one.
-    fn find(&self, name: &str, loading: bool) -> Call<LoadStart> {
-        let key = keys::cache_entry(&self.0.prefix, name);
-        let (cache, get) = (self.clone(), Request::get(key.clone()));
-        let Some(epochs) = self.0.tag_hints.get(&key) else {
-            return self
-                .counting_errors(Call::round([get], move |replies| cache.read(key, replies.last(), None, loading)));
-        };
-        // The entry most likely still has the tags it had when it was last read.
-        let requests: Vec<_> = [get].into_iter().chain(epochs.iter().cloned().map(Request::get)).collect();
-        self.counting_errors(Call::round(requests, move |Replies(replies)| {
-            let mut replies = replies.into_iter();
-            let stored = replies.next().unwrap_or(Ok(Reply::Nil));
-            cache.read(key, stored, Some((epochs, Replies(replies.collect()))), loading)
-        }))
-    }
-
-    fn read(
-        &self,
-        key: Bytes,
-        stored: Result<Reply>,
-        asked: Option<(Arc<[Bytes]>, Replies)>,
-        loading: bool,
-    ) -> Result<Step<LoadStart>> {
-        let Some(stored) = stored.and_then(Reply::bulk)? else { return Ok(self.miss()) };
-        let Entry { header, json } = Entry::read(stored)?;
-        let header = header.unwrap_or_default();
-        if header.outdated.is_some() {
-            return Ok(self.miss());
+        let Inner { hits, stale_hits, misses, errors, near_hits, .. } = &*self.0;
+        Stats {
+            hits: read(hits),
+            stale_hits: read(stale_hits),
+            misses: read(misses),
+            errors: read(errors),
+            near_hits: read(near_hits),
         }
-        if header.tags.is_empty() {
-            if asked.is_some() {
-                self.0.tag_hints.remove(&key);
-            }
-            return Ok(self.freshness(key, header.stale_ms, json, loading));
-        }
-        let epochs: Vec<_> = header.tags.iter().map(|(tag, _)| keys::cache_tag_epoch(&self.0.prefix, tag)).collect();
-        if let Some((known, replies)) = asked
-            && known[..] == epochs[..]
-        {
-            return self.check_epochs(key, header, replies, json, loading);
-        }
-        self.0.tag_hints.insert(&key, epochs.as_slice().into());
-        let cache = self.clone();
-        Ok(Step::Next(Call::round(epochs.into_iter().map(Request::get), move |replies| {
-            cache.check_epochs(key, header, replies, json, loading)
-        })))
-    }
-
-    /// Checks that each tag has the epoch that the entry records.
-    fn check_epochs(
-        &self,
-        key: Bytes,
-        header: Header,
-        epochs: Replies,
-        json: Bytes,
-        loading: bool,
-    ) -> Result<Step<LoadStart>> {
-        for ((_, recorded), current) in header.tags.iter().zip(epochs.0) {
-            if current?.bulk()?.is_none_or(|current| current != recorded.as_bytes()) {
-                return Ok(self.miss());
-            }
-        }
-        Ok(self.freshness(key, header.stale_ms, json, loading))
-    }
-
-    /// Determines whether an entry is fresh or stale. It is stale in the last part of its ttl.
-    fn freshness(&self, key: Bytes, stale_ms: u64, json: Bytes, loading: bool) -> Step<LoadStart> {
-        if stale_ms == 0 {
-            return self.hit(json);
-        }
-        let cache = self.clone();
-        Step::Next(Call::round([Request::keyed("PTTL", [key]).reads()], move |replies| {
-            let left = replies.last().and_then(Reply::int)?;
-            let stale = left >= 0 && left.unsigned_abs() <= stale_ms;
-            Ok(match left {
-                -2 => cache.miss(),
-                _ if stale && !loading => cache.miss(),
-                _ if stale => {
-                    cache.0.stale_hits.fetch_add(1, Ordering::Relaxed);
-                    Step::Done(LoadStart { value: Some(json), stale: true, lease: None })
-                }
-                _ => cache.hit(json),
-            })
-        }))
-    }
-
-    fn hit(&self, json: Bytes) -> Step<LoadStart> {
-        self.0.hits.fetch_add(1, Ordering::Relaxed);
-        Step::Done(LoadStart { value: Some(json), stale: false, lease: None })
-    }
-
-    fn miss(&self) -> Step<LoadStart> {
-        self.0.misses.fetch_add(1, Ordering::Relaxed);
-        Step::Done(LoadStart { value: None, stale: false, lease: None })
     }
 
     /// Counts a failure of the call, once, whatever its round.

@@ -12,6 +12,11 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// Returns the moment that was so long before.
+    pub fn before(self, by: Duration) -> Self {
+        Self { steady: self.steady.saturating_sub(by), wall: self.wall.saturating_sub(by) }
+    }
+
     /// Returns how much time has passed since `earlier`, by the clock that shows more.
     pub fn since(self, earlier: Self) -> Duration {
         self.steady.abs_diff(earlier.steady).max(self.wall.abs_diff(earlier.wall))

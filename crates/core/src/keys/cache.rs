@@ -20,7 +20,14 @@ pub fn cache_lease(prefix: &Prefix, name: &str) -> Bytes {
 
 /// Returns the key of the epoch of a tag.
 pub fn cache_tag_epoch(prefix: &Prefix, tag: &str) -> Bytes {
-    companion_of(prefix, format!("{}tag:{}", prefix.as_str(), lenient(tag)), "mark")
+    companion_of(prefix, format!("{}tag:{}", prefix.as_str(), lenient(tag)), EPOCH)
+}
+
+/// Whether a key is that of the epoch of a tag.
+pub fn is_cache_epoch(prefix: &Prefix, key: &[u8]) -> bool {
+    let companion = key.strip_prefix(prefix.as_str().as_bytes()).and_then(|rest| rest.strip_prefix(b"{"));
+    let end = || [b"}:", EPOCH.as_bytes()].concat();
+    companion.is_some_and(|companion| companion.ends_with(&end()))
 }
 
 /// Returns the name of an endpoint's response to parameters with this hash: `cache:{endpoint}:{hash}`.
@@ -59,3 +66,4 @@ pub fn is_cache_entry(prefix: &Prefix, key: &[u8]) -> bool {
 }
 
 const LEASE: &str = "load";
+const EPOCH: &str = "mark";

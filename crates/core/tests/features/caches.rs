@@ -32,7 +32,7 @@ fn epoch(lease: &Lease) -> &str {
 }
 
 fn get(engine: &Engine, cache: &Cache, name: &str) -> Option<String> {
-    engine.run(Ok(cache.get(name))).unwrap().map(|json| String::from_utf8(json.to_vec()).unwrap())
+    engine.run(Ok(cache.get(name, None))).unwrap().map(|json| String::from_utf8(json.to_vec()).unwrap())
 }
 
 fn set(engine: &Engine, cache: &Cache, name: &str, json: &str, keep: EntryOptions) {
@@ -118,22 +118,22 @@ fn only_reads_of_tagged_values_read_epochs() {
     set(&engine, &cache, "plain", "1", EntryOptions::default());
     set(&engine, &cache, "tagged", "2", tagged(&["x", "y"]));
     get(&engine, &cache, "tagged");
-    assert_eq!(cache.get("plain").requests.len(), 1);
-    assert_eq!(cache.get("tagged").requests.len(), 3, "in one round, once its tags are known");
+    assert_eq!(cache.get("plain", None).requests.len(), 1);
+    assert_eq!(cache.get("tagged", None).requests.len(), 3, "in one round, once its tags are known");
     set(&engine, &cache, "tagged", "3", EntryOptions::default());
     assert_eq!(get(&engine, &cache, "tagged").as_deref(), Some("3"));
-    assert_eq!(cache.get("tagged").requests.len(), 1);
+    assert_eq!(cache.get("tagged", None).requests.len(), 1);
 }
 
 #[test]
 fn a_load_that_started_before_an_invalidation_never_fills_the_cache() {
     let (engine, here, there) = (Engine::new(), cache(), cache());
-    let found = engine.run(here.begin("a", load_options(&["x"]))).unwrap();
+    let found = engine.run(here.begin("a", load_options(&["x"]), None)).unwrap();
     assert_eq!(found.value, None);
     engine.run(Ok(there.invalidate_by_tag("x"))).unwrap();
     engine.run(here.fill("a", "\"old\"".into(), lease(found), tagged(&["x"]))).unwrap();
     assert_eq!((get(&engine, &here, "a"), get(&engine, &there, "a")), (None, None));
-    let found = engine.run(here.begin("a", load_options(&["x"]))).unwrap();
+    let found = engine.run(here.begin("a", load_options(&["x"]), None)).unwrap();
     engine.run(here.fill("a", "\"new\"".into(), lease(found), tagged(&["x"]))).unwrap();
     assert_eq!(get(&engine, &there, "a").as_deref(), Some("\"new\""));
 }
@@ -150,8 +150,8 @@ fn a_write_or_removal_in_any_process_cancels_loads() {
     ];
     for (change, left) in changes {
         let (engine, here, there) = (Engine::new(), cache(), cache());
-        let found = lease(engine.run(here.begin("user:1", load_options(&[]))).unwrap());
-        let another = lease(engine.run(there.begin("user:1", load_options(&[]))).unwrap());
+        let found = lease(engine.run(here.begin("user:1", load_options(&[]), None)).unwrap());
+        let another = lease(engine.run(there.begin("user:1", load_options(&[]), None)).unwrap());
         assert_eq!(epoch(&found), epoch(&another), "concurrent loads share a lease");
         change(&engine, &there);
         assert!(!engine.run(here.fill("user:1", "1".into(), found.clone(), EntryOptions::default())).unwrap());
@@ -172,7 +172,7 @@ fn a_write_or_removal_in_any_process_cancels_loads() {
 
 #[test]
 fn a_load_never_replaces_the_value_of_one_that_started_later() {
-    let begin = |engine: &Engine, cache: &Cache| lease(engine.run(cache.begin("a", load_options(&[]))).unwrap());
+    let begin = |engine: &Engine, cache: &Cache| lease(engine.run(cache.begin("a", load_options(&[]), None)).unwrap());
     let fill = |engine: &Engine, cache: &Cache, json: &str, lease| {
         engine.run(cache.fill("a", json.into(), lease, EntryOptions::default())).unwrap()
     };
@@ -202,7 +202,7 @@ fn a_load_never_replaces_the_value_of_one_that_started_later() {
 fn a_pattern_counts_values_and_leaves_other_companions() {
     let (engine, cache) = (Engine::new(), cache());
     set(&engine, &cache, "a", "1", tagged(&["x"]));
-    engine.run(cache.begin("b", load_options(&[]))).unwrap();
+    engine.run(cache.begin("b", load_options(&[]), None)).unwrap();
     assert_eq!(engine.run(cache.invalidate_by_pattern("*")).unwrap(), 1);
     assert_eq!(engine.text("api:{api:b}:load"), None);
     let nowhere = Cache::new(Options { prefix: Some(String::new()), ..Options::default() }).unwrap();
@@ -214,7 +214,7 @@ fn an_entry_is_stale_in_the_last_part_of_its_ttl() {
     let (engine, cache) = (Engine::new(), cache());
     let keep = EntryOptions { ttl: Some(10.0), stale_while_revalidate: Some(5.0), ..EntryOptions::default() };
     set(&engine, &cache, "a", "1", keep);
-    let begin = || engine.run(cache.begin("a", load_options(&[]))).unwrap();
+    let begin = || engine.run(cache.begin("a", load_options(&[]), None)).unwrap();
     assert!(!begin().stale && begin().value.is_some());
     engine.advance(Duration::from_secs(11));
     assert!(begin().stale && begin().value.is_some() && cache.stats().stale_hits > 0);
@@ -275,8 +275,8 @@ fn race(dice: &mut Dice) {
                     };
                     (who, Doing::Invalidate, source, Operation::Done(drop))
                 }
-                1 | 2 => (who, Doing::Get(finished), 0, Operation::Read(cache.get("a"))),
-                _ => (who, Doing::Begin, 0, Operation::Begin(cache.begin("a", load_options(&["x"])).unwrap())),
+                1 | 2 => (who, Doing::Get(finished), 0, Operation::Read(cache.get("a", None))),
+                _ => (who, Doing::Begin, 0, Operation::Begin(cache.begin("a", load_options(&["x"]), None).unwrap())),
             });
         }
         let (who, doing, value, operation) = operations.swap_remove(dice.below(operations.len()));
@@ -324,7 +324,7 @@ fn several_entries_are_read_in_order() -> Result<()> {
     let entries = [("a", "1", EntryOptions::default()), ("b", "2", tagged(&["x"]))];
     engine.run(cache.set_many(entries.map(|(name, json, keep)| (name.into(), json.into(), keep)).into()))?;
     let names = ["b", "nope", "a"].map(String::from);
-    let values = engine.run(Ok(cache.get_many(&names)))?;
+    let values = engine.run(Ok(cache.get_many(&names, None)))?;
     assert_eq!(values, [Some("2".into()), None, Some("1".into())]);
     assert_eq!(cache.stats().hits, 2);
     Ok(())
@@ -339,12 +339,12 @@ fn values_of_one_server_are_returned_although_another_is_unavailable() {
     let reply = || Replies([Ok(Reply::text("1")), lost()].into_iter().collect());
     let names = ["here", "away"].map(String::from);
     let cache = cache();
-    let Step::Done(values) = (cache.get_many(&names).read)(reply()).unwrap() else { panic!("one round") };
+    let Step::Done(values) = (cache.get_many(&names, None).read)(reply()).unwrap() else { panic!("one round") };
     assert_eq!(values, [Some("1".into()), None]);
     let stats = cache.stats();
     assert_eq!((stats.hits, stats.misses, stats.errors), (1, 0, 1));
     let loud = Cache::new(Options { on_unavailable: OnUnavailable::Throw, ..Options::default() }).unwrap();
-    assert_eq!((loud.get_many(&names).read)(reply()).err().map(|error| error.kind), Some(Kind::Timeout));
+    assert_eq!((loud.get_many(&names, None).read)(reply()).err().map(|error| error.kind), Some(Kind::Timeout));
 }
 
 #[test]
@@ -357,13 +357,13 @@ fn a_server_lost_between_two_rounds_is_one_error_and_a_miss() {
         Step::Done(_) => panic!("two rounds"),
     };
     let reader = cache();
-    assert!(matches!(lose_second(reader.get("a")), Ok(Step::Done(None))));
+    assert!(matches!(lose_second(reader.get("a", None)), Ok(Step::Done(None))));
     let stats = reader.stats();
     assert_eq!((stats.hits, stats.misses, stats.errors), (0, 0, 1));
     // A second round also distinguishes stale entries from fresh ones. A load must get the error of an unavailable server.
     let (keep, loader) = (EntryOptions { stale_while_revalidate: Some(60.0), ..EntryOptions::default() }, cache());
     set(&engine, &writer, "b", "2", keep);
-    let Step::Next(next) = engine.step(loader.begin("b", load_options(&[])).unwrap()).unwrap() else {
+    let Step::Next(next) = engine.step(loader.begin("b", load_options(&[]), None).unwrap()).unwrap() else {
         panic!("two rounds")
     };
     let result = (next.read)(Replies(next.requests.iter().map(|_| lost()).collect()));
@@ -375,7 +375,7 @@ fn a_server_lost_between_two_rounds_is_one_error_and_a_miss() {
 fn an_unreadable_entry_is_an_error_and_no_miss() {
     let (engine, cache) = (Engine::new(), cache());
     set(&engine, &cache, "a", "1", tagged(&["x"]));
-    let Step::Next(next) = engine.step(self::cache().get("a")).unwrap() else { panic!("two rounds") };
+    let Step::Next(next) = engine.step(self::cache().get("a", None)).unwrap() else { panic!("two rounds") };
     let wrong = || Err(Error::from_server("WRONGTYPE Operation against a key holding the wrong kind of value"));
     let result = (next.read)(Replies(next.requests.iter().map(|_| wrong()).collect()));
     assert_eq!(result.err().map(|error| error.kind), Some(Kind::WrongType));

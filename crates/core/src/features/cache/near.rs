@@ -1,0 +1,318 @@
+//! Values that this process has read, so that reading them again costs no call.
+//!
+//! The store reports every key that changes, and up to when its reports are complete. A value is returned only while they are: at most
+//! `max_staleness` ago. Whatever may have changed while it was being read is not kept, and after any doubt nothing is.
+
+mod seen;
+mod words;
+
+use std::{
+    hash::BuildHasher,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cinnabar_port::Call;
+use foldhash::fast::{FixedState, RandomState};
+use parking_lot::RwLock;
+use quick_cache::{Weighter, sync::Cache as Entries};
+use smallvec::SmallVec;
+
+use crate::{
+    features::Moment,
+    keys::{self, Prefix},
+};
+use seen::Seen;
+use words::CELLS;
+pub use words::Words;
+
+/// The memory of an entry besides its key and its value, in bytes.
+const PER_ENTRY: usize = 192;
+/// An estimate of the average entry, from which the number of buckets follows.
+const AVERAGE_BYTES: usize = 512;
+const TAG_CELLS: usize = 4096;
+
+/// The values near to the callers, of one prefix of one store.
+pub struct Near {
+    prefix: Prefix,
+    max_staleness: Duration,
+    /// Whether only a confirmation shows that a value is right.
+    is_strict: bool,
+    entries: Entries<Bytes, Arc<NearEntry>, Bytesize, RandomState>,
+    /// Keys that were read once. A value is kept when it is read again, since its ttl must be read too.
+    seen: Seen,
+    /// Up to when all changes are known.
+    known: RwLock<Known>,
+    /// What JavaScript checks itself.
+    words: Arc<Words>,
+    /// Counts the changes of tags, by their hashes.
+    tags: Box<[AtomicU32]>,
+    hasher: FixedState,
+    last_id: AtomicU64,
+}
+
+/// Up to when all changes are known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Known {
+    /// They are not.
+    No,
+    UpTo(Moment),
+    /// They are reported before they are acknowledged.
+    Always,
+}
+
+/// A value as it was read.
+#[derive(Debug)]
+pub struct NearEntry {
+    /// Another value has another number.
+    pub id: u64,
+    /// The JSON.
+    pub json: Bytes,
+    /// When the call began that has read it.
+    read_at: Moment,
+    /// How long it lasts from then on.
+    ttl: Duration,
+    generation: u64,
+    /// Which cells of `tags` it depends on, and their counts.
+    tags: SmallVec<[(u16, u32); 2]>,
+}
+
+/// The beginning of a read, after which nothing must have changed if its value is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    at: Moment,
+    generation: u64,
+    cell: u64,
+    tag_changes: u64,
+}
+
+/// What JavaScript needs to check a value itself.
+#[derive(Debug)]
+pub struct Copy {
+    /// The value.
+    pub entry: Arc<NearEntry>,
+    /// Which word changes with the key, and what it says.
+    pub cell: (usize, u64),
+    /// The word that changes when anything may have changed.
+    pub generation: u64,
+    /// The word that changes with any tag, if the value has tags.
+    pub tag_changes: Option<u64>,
+    /// How long it lasts from now on.
+    pub left: Duration,
+}
+
+/// A near tier, and the time of a call.
+#[derive(Clone)]
+pub struct NearAt {
+    /// The near tier.
+    pub near: Arc<Near>,
+    /// The time.
+    pub now: Moment,
+    /// Whether the store has just confirmed that all changes are known.
+    pub is_confirmed: bool,
+}
+
+/// The bytes of an entry.
+#[derive(Clone)]
+struct Bytesize;
+
+impl Weighter<Bytes, Arc<NearEntry>> for Bytesize {
+    fn weight(&self, key: &Bytes, entry: &Arc<NearEntry>) -> u64 {
+        (PER_ENTRY + key.len() + entry.json.len()) as u64
+    }
+}
+
+impl Near {
+    /// Creates an empty near tier for values of so many bytes.
+    pub fn new(prefix: Prefix, max_bytes: u64, max_staleness: Duration, is_strict: bool) -> Self {
+        let items = usize::try_from(max_bytes).unwrap_or(usize::MAX) / AVERAGE_BYTES;
+        Self {
+            prefix,
+            max_staleness,
+            is_strict,
+            entries: Entries::with(
+                items.max(16),
+                max_bytes,
+                Bytesize,
+                RandomState::default(),
+                quick_cache::sync::DefaultLifecycle::default(),
+            ),
+            seen: Seen::default(),
+            known: RwLock::new(Known::No),
+            words: Arc::default(),
+            tags: (0..TAG_CELLS).map(|_| AtomicU32::new(0)).collect(),
+            hasher: FixedState::default(),
+            last_id: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns what JavaScript checks itself.
+    pub fn words(&self) -> &Arc<Words> {
+        &self.words
+    }
+
+    /// A key has changed.
+    pub fn changed(&self, key: &Bytes) {
+        if keys::is_cache_epoch(&self.prefix, key) {
+            self.tags[self.tag_cell(key)].fetch_add(1, Ordering::AcqRel);
+            self.words.count_tag_change();
+        } else {
+            self.words.count(self.cell(key));
+            self.entries.remove(key);
+        }
+    }
+
+    /// Any key may have changed.
+    pub fn changed_all(&self) {
+        self.words.begin_generation();
+        self.entries.clear();
+    }
+
+    /// Changes may be missed from now on.
+    pub fn distrust(&self) {
+        self.set_known(Known::No);
+        self.changed_all();
+    }
+
+    /// All changes that were acknowledged before this moment are known; `None` if they always are.
+    pub fn trust(&self, up_to: Option<Moment>) {
+        self.set_known(up_to.map_or(Known::Always, Known::UpTo));
+    }
+
+    fn set_known(&self, known: Known) {
+        *self.known.write() = known;
+        self.words.set_until(match known {
+            Known::No => None,
+            Known::UpTo(_) if self.is_strict => None,
+            Known::UpTo(moment) => Some((moment.steady + self.max_staleness, moment.wall + self.max_staleness)),
+            Known::Always => Some((Duration::MAX, Duration::MAX)),
+        });
+    }
+
+    /// Whether changes are reported at all, so that values may be kept.
+    fn is_watched(&self) -> bool {
+        *self.known.read() != Known::No
+    }
+
+    fn is_trusted(&self, now: Moment) -> bool {
+        match *self.known.read() {
+            Known::No => false,
+            Known::UpTo(moment) => !self.is_strict && now.since(moment) <= self.max_staleness,
+            Known::Always => true,
+        }
+    }
+
+    fn cell(&self, key: &Bytes) -> usize {
+        self.hasher.hash_one(key) as usize % CELLS
+    }
+
+    fn tag_cell(&self, epoch_key: &Bytes) -> usize {
+        self.hasher.hash_one(epoch_key) as usize % TAG_CELLS
+    }
+
+    fn is_valid(&self, entry: &NearEntry, now: Moment) -> bool {
+        entry.generation == self.words.generation()
+            && now.since(entry.read_at) < entry.ttl
+            && entry.tags.iter().all(|(cell, count)| self.tags[usize::from(*cell)].load(Ordering::Acquire) == *count)
+    }
+
+    /// Begins a read of a key. Returns `None` if its value is not to be kept.
+    fn begin(&self, key: &Bytes, now: Moment) -> Option<Reading> {
+        if !self.is_watched() {
+            return None;
+        }
+        let hash = self.hasher.hash_one(key);
+        if !self.seen.add(hash) {
+            return None;
+        }
+        let (generation, cell) = (self.words.generation(), self.words.get(hash as usize % CELLS));
+        Some(Reading { at: now, generation, cell, tag_changes: self.words.tag_changes() })
+    }
+
+    /// Keeps a value, whose ttl was read after `reading` began, unless something has changed since.
+    fn keep(&self, key: &Bytes, reading: Reading, json: &Bytes, ttl: Duration, epoch_keys: &[Bytes]) {
+        let cell = self.cell(key);
+        let tags = epoch_keys.iter().map(|key| self.tag_cell(key));
+        let tags = tags.map(|cell| (cell as u16, self.tags[cell].load(Ordering::Acquire))).collect();
+        let is_unchanged = || {
+            self.words.get(cell) == reading.cell
+                && self.words.generation() == reading.generation
+                && (epoch_keys.is_empty() || self.words.tag_changes() == reading.tag_changes)
+        };
+        if !is_unchanged() {
+            return;
+        }
+        let entry = NearEntry {
+            id: self.last_id.fetch_add(1, Ordering::Relaxed) + 1,
+            // Copied, since it is a part of what was read with it.
+            json: Bytes::copy_from_slice(json),
+            read_at: reading.at,
+            ttl,
+            generation: reading.generation,
+            tags,
+        };
+        self.entries.insert(Bytes::copy_from_slice(key), Arc::new(entry));
+        // It may have changed before it was there to be removed.
+        if !is_unchanged() {
+            self.entries.remove(key);
+        }
+    }
+}
+
+/// Returns a call that changes a key. The key counts as changed when it begins, and again when it has ended.
+pub(super) fn changing<T: Send + 'static>(key: Bytes, near: Option<Arc<Near>>, call: Call<T>) -> Call<T> {
+    let Some(near) = near else { return call };
+    near.changed(&key);
+    call.inspect(move |_| near.changed(&key))
+}
+
+/// The same for a call that may change any key.
+pub fn changing_all<T: Send + 'static>(near: Option<Arc<Near>>, call: Call<T>) -> Call<T> {
+    let Some(near) = near else { return call };
+    near.changed_all();
+    call.inspect(move |_| near.changed_all())
+}
+
+impl NearAt {
+    /// Returns the value of a key if it is near, and known to be right.
+    pub(super) fn find(&self, key: &Bytes) -> Option<Arc<NearEntry>> {
+        let Self { near, now, is_confirmed } = self;
+        if !is_confirmed && !near.is_trusted(*now) {
+            return None;
+        }
+        let entry = near.entries.get(key)?;
+        if !near.is_valid(&entry, *now) {
+            near.entries.remove_if(key, |other| other.id == entry.id);
+            return None;
+        }
+        Some(entry)
+    }
+
+    /// Returns the value of a key for JavaScript, which checks from then on itself that it is right.
+    pub(super) fn copy(&self, key: &Bytes) -> Option<Copy> {
+        let (near, index) = (&self.near, self.near.cell(key));
+        // Read before the value is checked, so that no later change is missed.
+        let (cell, generation, tag_changes) =
+            (near.words.get(index), near.words.generation(), near.words.tag_changes());
+        let entry = self.find(key)?;
+        let left = entry.ttl.saturating_sub(self.now.since(entry.read_at));
+        let tag_changes = (!entry.tags.is_empty()).then_some(tag_changes);
+        Some(Copy { entry, cell: (near.words.position(index), cell), generation, tag_changes, left })
+    }
+
+    /// Begins a read of a key, whose value may be kept.
+    pub(super) fn begin(&self, key: &Bytes) -> Option<Reading> {
+        self.near.begin(key, self.now)
+    }
+
+    pub(super) fn keep(&self, key: &Bytes, reading: Reading, json: &Bytes, ttl: Duration, epoch_keys: &[Bytes]) {
+        self.near.keep(key, reading, json, ttl, epoch_keys);
+    }
+}
+
+#[cfg(test)]
+mod tests;
