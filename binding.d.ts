@@ -81,6 +81,8 @@ export declare class Cache {
    * if the value still has `known_id`. `tagChanges` is -1 for a value without tags.
    */
   nearCopy(key: unknown, knownId: number, isConfirmed: boolean): RawValue
+  /** Returns the value of a key if it is near, as `near_copy` does; otherwise a promise, as `get` does. */
+  getNear(key: unknown, knownId: number): RawValue
   /** Returns the memory that says whether copies are still right, as a `Float64Array`; null where memory cannot be shared. */
   nearWords(): RawValue
   /** Returns the time of the clock by which the memory says until when it is right, in milliseconds. */

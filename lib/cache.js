@@ -5,7 +5,7 @@ const { binding } = require('./bridge.js')
 const { canonicalText } = require('./cache/canonical.js')
 const { deepFreeze } = require('./cache/deep-freeze.js')
 const { imageInfo, imageKey } = require('./cache/image.js')
-const { NearTier, freshValue, sharedValue } = require('./cache/near-tier.js')
+const { NearTier } = require('./cache/near-tier.js')
 const { StoreOptions } = require('./cache/store-options.js')
 const { NO_LIMITS, withoutSignals } = require('./call-limits.js')
 const { now } = require('./clock.js')
@@ -68,24 +68,23 @@ class ApiCache extends Limitable {
   }
 
   get(key, options) {
-    if (options === undefined) {
-      const near = this.#nearOf(key)
-      if (near === undefined) return this.#native.get(key)
-      if (near instanceof Promise) return this.#get(key, near, false)
-      return Promise.resolve(freshValue(near))
-    }
-    return this.#getWith(key, options)
+    const { isNear, isStrict } = this.#shared
+    if (options !== undefined || isStrict) return this.#getWith(key, options)
+    if (!isNear || limitsOf(this) !== NO_LIMITS) return this.#native.get(key)
+    const { near } = partsOf(this).made
+    const found = near.get(key)
+    if (found instanceof Promise) return found
+    near.hits++
+    return Promise.resolve(found.fresh())
   }
 
   async #getWith(key, options) {
     const [cache, own] = readCall(this, options, GET_OPTIONS)
-    return cache.#get(key, cache.#nearOf(key), isFrozenBy(own))
-  }
-
-  async #get(key, near, isFrozen) {
+    const isFrozen = isFrozenBy(own)
+    const near = cache.#nearOf(key)
     const copy = near && (await near)
     if (copy !== undefined) return valueOf(copy, isFrozen)
-    const value = await this.#native.get(key)
+    const value = await cache.#native.get(key)
     return isFrozen ? deepFreeze(value) : value
   }
 
@@ -95,7 +94,7 @@ class ApiCache extends Limitable {
     const copy = near?.find(key, false)
     if (copy === undefined) return undefined
     near.hits++
-    return sharedValue(copy)
+    return copy.shared()
   }
 
   /** The near copy of a value, or a promise of it; `undefined` if there is none, or the call has limits that may already apply. */
@@ -103,7 +102,7 @@ class ApiCache extends Limitable {
     const { isNear, isStrict } = this.#shared
     if (!isNear || typeof key !== 'string' || limitsOf(this) !== NO_LIMITS) return undefined
     const { near } = partsOf(this).made
-    const copy = near.findAgain(key, isStrict)
+    const copy = near.find(key, isStrict)
     if (copy === undefined) return undefined
     if (isStrict) return this.#confirmed(near, key)
     near.hits++
@@ -294,7 +293,7 @@ function isFrozenBy({ frozen = false }) {
 }
 
 function valueOf(copy, isFrozen) {
-  return isFrozen ? sharedValue(copy) : freshValue(copy)
+  return isFrozen ? copy.shared() : copy.fresh()
 }
 
 function entryOf(entry, at) {

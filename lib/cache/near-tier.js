@@ -1,23 +1,24 @@
 'use strict'
 
 const { now } = require('../clock.js')
-const { fromJson } = require('../json.js')
-const { deepFreeze } = require('./deep-freeze.js')
+const { NearCopy } = require('./near-copy.js')
 
 const { now: wallTime } = Date
 // Where the shared memory has what concerns all values; see near/words.rs.
 const [UNTIL_STEADY, UNTIL_WALL, GENERATION, TAG_CHANGES] = [0, 1, 2, 3]
 // The memory of a copy besides its key and its JSON, in bytes.
 const PER_COPY = 256
-const UNPARSED = Symbol('unparsed')
-// In place of a copy: the key was read, but its value was not near, or is not any more.
-const NOT_COPIED = Object.freeze({ id: 0 })
+// How often it is checked, in milliseconds, that both clocks show the same: while the machine is suspended, the steady one may stand still.
+const CHECK_WALL_EVERY = 1
+const DRIFT_MS = 50
 
 /** The copies of near values that this thread has made, which it checks to be right without a call. */
 class NearTier {
   #native
   #words
-  #offset
+  #offset = 0
+  #drift = 0
+  #checkWallAt = 0
   #mostOfHalf
   // When the younger half is full, it replaces the older one.
   #young = new Map()
@@ -33,20 +34,18 @@ class NearTier {
 
   /** Returns the copy of a value that is near, and right: because changes are known until now, or because that was confirmed. */
   find(key, isConfirmed) {
-    const known = this.#young.get(key) ?? this.#old.get(key) ?? NOT_COPIED
-    if (known !== NOT_COPIED && this.#isRight(known)) return known
-    return this.#ask(key, known, isConfirmed)
+    const known = this.#known(key)
+    if (known !== undefined && this.#isRight(known)) return known
+    const found = this.#native.nearCopy(key, known?.id ?? 0, isConfirmed)
+    return found && this.#copied(key, known, found)
   }
 
-  /** The same for a key that the caller reads if it is not near: the first time that this thread reads a key, it is not even looked for. */
-  findAgain(key, isConfirmed) {
-    const known = this.#young.get(key) ?? this.#old.get(key)
-    if (known === undefined) {
-      this.#insert(key, NOT_COPIED, 0)
-      return undefined
-    }
-    if (known !== NOT_COPIED && this.#isRight(known)) return known
-    return this.#ask(key, known, isConfirmed)
+  /** Returns the same copy, or a promise of the value. */
+  get(key) {
+    const known = this.#known(key)
+    if (known !== undefined && this.#isRight(known)) return known
+    const found = this.#native.getNear(key, known?.id ?? 0)
+    return found instanceof Promise ? found : this.#copied(key, known, found)
   }
 
   /** Resolves to whether all changes are known that were acknowledged before this call. Calls of one turn share a confirmation. */
@@ -58,30 +57,41 @@ class NearTier {
     return this.#confirming
   }
 
-  #isRight({ position, cell, generation, tagChanges, until, untilWall }) {
-    const words = this.#words
-    if (words === null || words[position] !== cell || words[GENERATION] !== generation) return false
-    if (tagChanges >= 0 && words[TAG_CHANGES] !== tagChanges) return false
-    const steady = now() - this.#offset
-    if (steady >= until || steady >= words[UNTIL_STEADY]) return false
-    // While the machine is suspended, the steady clock may stand still.
-    const wall = wallTime()
-    return wall < untilWall && wall < words[UNTIL_WALL]
+  #known(key) {
+    const young = this.#young.get(key)
+    if (young !== undefined) return young
+    const old = this.#old.get(key)
+    if (old !== undefined) this.#insert(key, old)
+    return old
   }
 
-  #ask(key, known, isConfirmed) {
-    const found = this.#native.nearCopy(key, known.id, isConfirmed)
-    if (found === undefined) {
-      if (known !== NOT_COPIED) this.#insert(key, NOT_COPIED, 0)
-      return undefined
+  #isRight(copy) {
+    const words = this.#words
+    if (words === null || words[copy.position] !== copy.cell || words[GENERATION] !== copy.generation) return false
+    if (copy.tagChanges >= 0 && words[TAG_CHANGES] !== copy.tagChanges) return false
+    const steady = now() - this.#offset
+    if (steady >= copy.until || steady >= words[UNTIL_STEADY]) return false
+    return steady < this.#checkWallAt || this.#isAwake(steady)
+  }
+
+  /** Whether the wall clock agrees that no more time has passed; if not, no copy counts any more. */
+  #isAwake(steady) {
+    const wall = wallTime()
+    if (wall >= this.#words[UNTIL_WALL]) return false
+    if (Math.abs(wall - steady - this.#drift) > DRIFT_MS) {
+      this.#drift = wall - steady
+      this.#forgetAll()
+      return false
     }
-    const [json, id, position, cell, generation, tagChanges, left] = found
+    this.#checkWallAt = steady + CHECK_WALL_EVERY
+    return true
+  }
+
+  #copied(key, known, [json, id, position, cell, generation, tagChanges, left]) {
     this.#openWords(generation)
-    const copy = json === null ? known : { id, json, value: UNPARSED }
-    Object.assign(copy, { position, cell, generation, tagChanges })
-    copy.until = now() - this.#offset + left
-    copy.untilWall = wallTime() + left
-    this.#insert(key, copy, copy.json.length)
+    const copy = json === null ? known : new NearCopy(id, json)
+    copy.renew(position, cell, generation, tagChanges, now() - this.#offset + left)
+    this.#insert(key, copy)
     return copy
   }
 
@@ -90,32 +100,27 @@ class NearTier {
     if (this.#words?.[GENERATION] === generation) return
     const before = now()
     this.#offset = before - this.#native.nearTime()
+    this.#drift = wallTime() - (before - this.#offset)
     this.#words = this.#native.nearWords()
   }
 
-  #insert(key, copy, length) {
+  #insert(key, copy) {
     if (this.#young.get(key) === copy) return
-    const bytes = PER_COPY + key.length + length
+    const bytes = PER_COPY + key.length + copy.length
     if (this.#youngBytes + bytes > this.#mostOfHalf) {
       this.#old = this.#young
       this.#young = new Map()
       this.#youngBytes = 0
     }
-    this.#old.delete(key)
     this.#young.set(key, copy)
     this.#youngBytes += bytes
   }
+
+  #forgetAll() {
+    this.#young.clear()
+    this.#old.clear()
+    this.#youngBytes = 0
+  }
 }
 
-/** The object that all callers of this thread share, frozen. */
-function sharedValue(copy) {
-  if (copy.value === UNPARSED) copy.value = deepFreeze(fromJson(copy.json))
-  return copy.value
-}
-
-/** An object of the caller's own. */
-function freshValue(copy) {
-  return fromJson(copy.json)
-}
-
-module.exports = { NearTier, freshValue, sharedValue }
+module.exports = { NearTier }

@@ -13,17 +13,17 @@ use cinnabar_core::{
     output::Output,
     store::Store,
 };
-use cinnabar_port::{error::Result, runtime};
+use cinnabar_port::{Call, error::Result, runtime};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 use tokio::time::Instant;
 
-use super::Cache;
+use super::{Cache, json};
 use crate::js::{
     completions::Completion,
     node_api::{Js, RawValue, Value},
     open_store::OpenStore,
-    operation::Operation,
+    operation::{Empty, Operation},
     option_reader::{Given, OptionReader},
     service_core::{Ending, ResourceGroup, ServiceCore},
     time::moment,
@@ -57,7 +57,7 @@ impl ResourceGroup for OpenNear {
 impl OpenNear {
     /// Returns the near tier, for a call that begins now.
     pub fn now(&self) -> NearAt {
-        NearAt { near: self.watch.near().clone(), now: moment(), is_confirmed: false }
+        NearAt { near: self.watch.near().clone(), now: moment(), is_confirmed: false, is_missing: false }
     }
 
     /// Returns the near tier.
@@ -107,6 +107,25 @@ impl Cache {
             self.cache.near_copy(&key, &near).map_or(Ok(js.undefined()), |copy| copied(js, &copy, known_id))
         };
         copy().map(RawValue).map_err(|error| self.core.exception(&env, &error))
+    }
+
+    /// Returns the value of a key if it is near, as `near_copy` does; otherwise a promise, as `get` does.
+    #[napi]
+    pub fn get_near(&self, env: Env, key: Unknown, known_id: f64) -> RawValue {
+        let js = Js(env.raw());
+        let text = js.any_text(key.raw(), "key");
+        let near = self.open_near(js).map(|open| open.now());
+        if let (Ok(key), Some(near)) = (&text, &near)
+            && let Some(copy) = self.cache.near_copy(key, near)
+            && let Ok(copy) = copied(js, &copy, known_id)
+        {
+            return RawValue(copy);
+        }
+        self.core.submit_output(env, self.reading(Empty::Null), |_| {
+            let (cache, key) = (self.cache.clone(), text?);
+            let near = near.map(|near| NearAt { is_missing: true, ..near });
+            Ok(Call::deferred(move || Ok(cache.get(&key, near).map(json))))
+        })
     }
 
     /// Returns the memory that says whether copies are still right, as a `Float64Array`; null where memory cannot be shared.

@@ -114,6 +114,8 @@ pub struct NearAt {
     pub now: Moment,
     /// Whether the store has just confirmed that all changes are known.
     pub is_confirmed: bool,
+    /// Whether the value that is read was not near a moment ago.
+    pub is_missing: bool,
 }
 
 /// The bytes of an entry.
@@ -222,15 +224,17 @@ impl Near {
 
     /// Begins a read of a key. Returns `None` if its value is not to be kept.
     fn begin(&self, key: &Bytes, now: Moment) -> Option<Reading> {
-        if !self.is_watched() {
-            return None;
-        }
         let hash = self.hasher.hash_one(key);
-        if !self.seen.add(hash) {
+        if !self.is_watched() || !self.seen.has(hash) {
             return None;
         }
         let (generation, cell) = (self.words.generation(), self.words.get(hash as usize % CELLS));
         Some(Reading { at: now, generation, cell, tag_changes: self.words.tag_changes() })
+    }
+
+    /// The value of a key was read; when it is read again, it is kept.
+    fn note(&self, key: &Bytes) {
+        self.seen.add(self.hasher.hash_one(key));
     }
 
     /// Keeps a value, whose ttl was read after `reading` began, unless something has changed since.
@@ -280,7 +284,7 @@ pub fn changing_all<T: Send + 'static>(near: Option<Arc<Near>>, call: Call<T>) -
 impl NearAt {
     /// Returns the value of a key if it is near, and known to be right.
     pub(super) fn find(&self, key: &Bytes) -> Option<Arc<NearEntry>> {
-        let Self { near, now, is_confirmed } = self;
+        let Self { near, now, is_confirmed, .. } = self;
         if !is_confirmed && !near.is_trusted(*now) {
             return None;
         }
@@ -307,6 +311,11 @@ impl NearAt {
     /// Begins a read of a key, whose value may be kept.
     pub(super) fn begin(&self, key: &Bytes) -> Option<Reading> {
         self.near.begin(key, self.now)
+    }
+
+    /// The value of a key was read, and not kept.
+    pub(super) fn note(&self, key: &Bytes) {
+        self.near.note(key);
     }
 
     pub(super) fn keep(&self, key: &Bytes, reading: Reading, json: &Bytes, ttl: Duration, epoch_keys: &[Bytes]) {

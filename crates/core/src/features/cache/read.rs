@@ -27,12 +27,12 @@ struct Read {
     key: Bytes,
     /// Whether the caller can load a fresh value, so that a stale one counts.
     is_for_load: bool,
+    near: Option<NearAt>,
     /// How its value is kept near, if it is.
     keeping: Option<Keeping>,
 }
 
 struct Keeping {
-    near: NearAt,
     reading: Reading,
     /// The reply to PTTL.
     left: i64,
@@ -42,12 +42,12 @@ impl Cache {
     /// Reads an entry and checks that it is valid. A stale entry counts only if it is read for a load.
     pub(super) fn find(&self, name: &str, is_for_load: bool, near: Option<NearAt>) -> Call<LoadStart> {
         let key = keys::cache_entry(&self.0.prefix, name);
-        if let Some(entry) = near.as_ref().and_then(|near| near.find(&key)) {
+        if let Some(entry) = near.as_ref().filter(|near| !near.is_missing).and_then(|near| near.find(&key)) {
             self.0.hits.fetch_add(1, Ordering::Relaxed);
             self.0.near_hits.fetch_add(1, Ordering::Relaxed);
             return Call::ready(LoadStart { value: Some(entry.json.clone()), stale: false, lease: None });
         }
-        let reading = near.and_then(|near| near.begin(&key).map(|reading| (near, reading)));
+        let reading = near.as_ref().and_then(|near| near.begin(&key));
         let guess = self.0.tag_hints.get(&key);
         let pttl = reading.as_ref().map(|_| Request::keyed("PTTL", [key.clone()]).reads());
         let epochs = guess.iter().flat_map(|epochs| epochs.iter().cloned()).map(Request::get);
@@ -56,12 +56,12 @@ impl Cache {
         self.counting_errors(Call::round(requests, move |Replies(replies)| {
             let mut replies = replies.into_iter();
             let stored = replies.next().unwrap_or(Ok(Reply::Nil));
-            let keeping = reading.and_then(|(near, reading)| {
+            let keeping = reading.and_then(|reading| {
                 let left = replies.next()?.and_then(Reply::int).ok()?;
-                Some(Keeping { near, reading, left })
+                Some(Keeping { reading, left })
             });
             let guessed = guess.map(|epochs| (epochs, Replies(replies.collect())));
-            Read { cache, key, is_for_load, keeping }.check(stored, guessed)
+            Read { cache, key, is_for_load, near, keeping }.check(stored, guessed)
         }))
     }
 }
@@ -109,6 +109,9 @@ impl Read {
             // Without a value, it has expired in between.
             return if left == -2 { self.hit(json) } else { self.at(left, stale_ms, json, epoch_keys) };
         }
+        if let Some(near) = &self.near {
+            near.note(&self.key);
+        }
         if stale_ms == 0 {
             return self.hit(json);
         }
@@ -129,7 +132,7 @@ impl Read {
                 Step::Done(LoadStart { value: Some(json), stale: true, lease: None })
             }
             _ => {
-                if let Some(Keeping { near, reading, .. }) = &self.keeping {
+                if let (Some(near), Some(Keeping { reading, .. })) = (&self.near, &self.keeping) {
                     let ttl = fresh_ms.map_or(WITHOUT_TTL, Duration::from_millis);
                     near.keep(&self.key, *reading, &json, ttl, epoch_keys);
                 }

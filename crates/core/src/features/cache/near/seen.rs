@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// How many bits each half has.
-const BITS: usize = 1 << 20;
+/// How many words of 64 bits each half has.
+const WORDS: usize = 1 << 15;
 /// After so many keys, the younger half becomes the older one, which is cleared.
-const MOST: usize = BITS / 4;
+const MOST: usize = 1 << 18;
 
 /// The keys that were read recently.
 pub struct Seen {
@@ -17,25 +17,31 @@ pub struct Seen {
 
 impl Default for Seen {
     fn default() -> Self {
-        let half = || (0..BITS / 64).map(|_| AtomicU64::new(0)).collect();
+        let half = || (0..WORDS).map(|_| AtomicU64::new(0)).collect();
         Self { halves: [half(), half()], added: AtomicUsize::new(0), young: AtomicUsize::new(0) }
     }
 }
 
+/// The word of a key with this hash, and its two bits.
+fn place(hash: u64) -> (usize, u64) {
+    (hash as usize % WORDS, 1 << (hash >> 58) | 1 << (hash >> 52 & 63))
+}
+
 impl Seen {
-    /// Adds a key with this hash; returns whether it was there.
-    pub fn add(&self, hash: u64) -> bool {
-        let (word, bit) = ((hash as usize % BITS) / 64, 1 << (hash % 64));
+    /// Whether a key with this hash was added.
+    pub fn has(&self, hash: u64) -> bool {
+        let (word, bits) = place(hash);
+        self.halves.iter().any(|half| half[word].load(Ordering::Relaxed) & bits == bits)
+    }
+
+    /// Adds a key with this hash.
+    pub fn add(&self, hash: u64) {
+        let (word, bits) = place(hash);
         let young = self.young.load(Ordering::Relaxed) & 1;
-        let [is_in_young, is_in_old] =
-            [young, 1 - young].map(|half| self.halves[half][word].load(Ordering::Relaxed) & bit != 0);
-        if !is_in_young {
-            self.halves[young][word].fetch_or(bit, Ordering::Relaxed);
-            if self.added.fetch_add(1, Ordering::Relaxed) + 1 == MOST {
-                self.turn(young);
-            }
+        let before = self.halves[young][word].fetch_or(bits, Ordering::Relaxed);
+        if before & bits != bits && self.added.fetch_add(1, Ordering::Relaxed) + 1 == MOST {
+            self.turn(young);
         }
-        is_in_young || is_in_old
     }
 
     fn turn(&self, young: usize) {
@@ -62,15 +68,15 @@ mod tests {
     #[test]
     fn a_key_is_there_until_many_others_were_added() {
         let seen = Seen::default();
-        assert!(!seen.add(hash(0)));
-        assert!(seen.add(hash(0)));
-        let before = (1..200_000).filter(|number| seen.add(hash(*number))).count();
-        assert!(before < 40_000, "{before} of 200000 others count as read");
-        assert!(seen.add(hash(1)), "recently");
-        for number in 1_000_000..2_000_000 {
-            seen.add(hash(number));
-        }
-        let left = (1..10_000).filter(|number| seen.add(hash(*number))).count();
-        assert!(left < 5_000, "{left} of 10000 are still there");
+        assert!(!seen.has(hash(0)));
+        seen.add(hash(0));
+        assert!(seen.has(hash(0)));
+        (1..200_000).for_each(|number| seen.add(hash(number)));
+        let others = (200_000..400_000).filter(|number| seen.has(hash(*number))).count();
+        assert!(others < 20_000, "{others} of 200000 others count as read");
+        assert!(seen.has(hash(1)), "recently");
+        (1_000_000..2_000_000).for_each(|number| seen.add(hash(number)));
+        let left = (1..10_000).filter(|number| seen.has(hash(*number))).count();
+        assert!(left < 2_000, "{left} of 10000 are still there");
     }
 }
