@@ -68,14 +68,20 @@ class ApiCache extends Limitable {
   }
 
   get(key, options) {
+    if (options !== undefined) return this.#getWith(key, options)
     const { isNear, isStrict } = this.#shared
-    if (options !== undefined || isStrict) return this.#getWith(key, options)
     if (!isNear || limitsOf(this) !== NO_LIMITS) return this.#native.get(key)
     const { near } = partsOf(this).made
+    if (isStrict) return this.#getStrictly(near, key)
     const found = near.get(key)
     if (found instanceof Promise) return found
     near.hits++
     return Promise.resolve(found.fresh())
+  }
+
+  async #getStrictly(near, key) {
+    const copy = typeof key === 'string' && near.find(key, true) !== undefined && (await this.#confirmed(near, key))
+    return copy ? copy.fresh() : this.#native.get(key)
   }
 
   async #getWith(key, options) {

@@ -35,7 +35,7 @@ class NearTier {
   /** Returns the copy of a value that is near, and right: because changes are known until now, or because that was confirmed. */
   find(key, isConfirmed) {
     const known = this.#known(key)
-    if (known !== undefined && this.#isRight(known)) return known
+    if (known !== undefined && this.#isRight(known, isConfirmed)) return known
     const found = this.#native.nearCopy(key, known?.id ?? 0, isConfirmed)
     return found && this.#copied(key, known, found)
   }
@@ -43,7 +43,7 @@ class NearTier {
   /** Returns the same copy, or a promise of the value. */
   get(key) {
     const known = this.#known(key)
-    if (known !== undefined && this.#isRight(known)) return known
+    if (known !== undefined && this.#isRight(known, false)) return known
     const found = this.#native.getNear(key, known?.id ?? 0)
     return found instanceof Promise ? found : this.#copied(key, known, found)
   }
@@ -65,19 +65,19 @@ class NearTier {
     return old
   }
 
-  #isRight(copy) {
+  #isRight(copy, isConfirmed) {
     const words = this.#words
     if (words === null || words[copy.position] !== copy.cell || words[GENERATION] !== copy.generation) return false
     if (copy.tagChanges >= 0 && words[TAG_CHANGES] !== copy.tagChanges) return false
     const steady = now() - this.#offset
-    if (steady >= copy.until || steady >= words[UNTIL_STEADY]) return false
-    return steady < this.#checkWallAt || this.#isAwake(steady)
+    if (steady >= copy.until || !(isConfirmed || steady < words[UNTIL_STEADY])) return false
+    return steady < this.#checkWallAt || this.#isAwake(steady, isConfirmed)
   }
 
   /** Whether the wall clock agrees that no more time has passed; if not, no copy counts any more. */
-  #isAwake(steady) {
+  #isAwake(steady, isConfirmed) {
     const wall = wallTime()
-    if (wall >= this.#words[UNTIL_WALL]) return false
+    if (!isConfirmed && wall >= this.#words[UNTIL_WALL]) return false
     if (Math.abs(wall - steady - this.#drift) > DRIFT_MS) {
       this.#drift = wall - steady
       this.#forgetAll()
