@@ -1,6 +1,6 @@
 'use strict'
 
-const { Readable } = require('node:stream')
+const { Transform, pipeline } = require('node:stream')
 
 const { OF_BODY, isFresh } = require('./conditional.js')
 const { withoutConditions } = require('./conditions.js')
@@ -110,20 +110,21 @@ class ReplyCapture {
       }
       return payload.pipeThrough(new TransformStream({ transform, flush: end }, undefined, { highWaterMark: 0 }))
     }
-    if (typeof payload?.[Symbol.asyncIterator] === 'function' && typeof payload.pipe === 'function') {
-      return Readable.from(teed(payload, keep, end), { objectMode: false })
+    if (typeof payload?.read === 'function' && typeof payload.destroy === 'function') {
+      const transform = (chunk, _, callback) => {
+        keep(chunk)
+        callback(null, chunk)
+      }
+      const flush = (callback) => {
+        end()
+        callback()
+      }
+      // An error of one ends the other, too.
+      return pipeline(payload, new Transform({ transform, flush }), () => {})
     }
     this.#finish()
     return payload
   }
-}
-
-async function* teed(payload, keep, end) {
-  for await (const chunk of payload) {
-    keep(chunk)
-    yield chunk
-  }
-  end()
 }
 
 function isResponse(payload) {
