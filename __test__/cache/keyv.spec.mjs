@@ -147,7 +147,7 @@ test('errors reach those who listen to a Keyv, each once, and never fail its cal
     [() => keyv.setMany([{ key: 'a', value: 1 }]), [false], 'KEYV SET'],
     [() => keyv.delete('a'), false, 'KEYV DELETE'],
     [() => keyv.deleteMany(['a']), false, 'KEYV DELETE'],
-    [() => keyv.clear(), undefined, 'KEYV LIST'],
+    [() => keyv.clear(), undefined, 'KEYV CLEAR'],
   ]) {
     errors.length = 0
     assert.deepEqual(await call(), result)

@@ -56,10 +56,10 @@ class Texts {
   }
 
   /** All names that begin with `start`, each once, by parts. */
-  async *names(start) {
+  async *names(start, operation = 'LIST') {
     const found = allNames(this.#native, this.#scanCount)
     for (;;) {
-      const { done, value } = await this.#named('LIST', found.next())
+      const { done, value } = await this.#named(operation, found.next())
       if (done) return
       const names = value.filter((name) => name.startsWith(start))
       for (let at = 0; at < names.length; at += AT_ONCE) yield names.slice(at, at + AT_ONCE)
@@ -69,7 +69,7 @@ class Texts {
   /** Deletes all texts whose names begin with `start`. */
   async clear(start) {
     if (start !== '') {
-      for await (const names of this.names(start)) await this.#named('CLEAR', this.#native.remove(names))
+      for await (const names of this.names(start, 'CLEAR')) await this.#named('CLEAR', this.#native.remove(names))
       return
     }
     this.assertOwnKeys('clear')
