@@ -37,6 +37,8 @@ export interface CinnabarKeyvStoreOptions {
 export class CinnabarKeyvStore extends EventEmitter {
   /** @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, `E_INVALID_SETTINGS` for a prefix that overlaps. */
   constructor(options?: CinnabarKeyvStoreOptions)
+  listeners(event: string | symbol): ((...args: any[]) => void)[]
+  rawListeners(event: string | symbol): ((...args: any[]) => void)[]
   /** Set by Keyv. */
   namespace: string | undefined
   /** What Keyv 5 asks for before it iterates. */

@@ -5,7 +5,7 @@ import type { RedisService } from './index.js'
  *
  * - Bytes of `setItemRaw` come back whole from `getItemRaw`, as a `Buffer`: any buffer, and any view of one. They are stored as `base64:…`, as unstorage
  *   writes them with its own Redis driver.
- * - `setItem`, `setItems` and `setItemRaw` take `{ ttl }` in seconds. `getMeta` has the remaining `ttl` in seconds and the `size` in bytes.
+ * - `setItem`, `setItems` and `setItemRaw` take `{ ttl }` in seconds. `getMeta` has the remaining `ttl` in seconds.
  * - `getKeys` and `clear` use `SCAN`, which visits every key of the database.
  * - `dispose` leaves the service connected, since it belongs to the application.
  *
@@ -22,7 +22,7 @@ import type { RedisService } from './index.js'
 declare function cinnabarDriver(options?: cinnabarDriver.CinnabarDriverOptions): cinnabarDriver.CinnabarDriver
 
 declare namespace cinnabarDriver {
-  interface CinnabarDriverOptions {
+  export interface CinnabarDriverOptions {
     /** Where items are stored. Default: the default service. */
     service?: RedisService
     /**
@@ -36,13 +36,13 @@ declare namespace cinnabarDriver {
     scanCount?: number
   }
 
-  interface ItemOptions {
+  export interface ItemOptions {
     /** In seconds; `0` for none. Default: that of the driver. */
     ttl?: number
     [option: string]: any
   }
 
-  interface CinnabarDriver {
+  export interface CinnabarDriver {
     name: string
     flags: { ttl: true }
     options: CinnabarDriverOptions
@@ -63,8 +63,8 @@ declare namespace cinnabarDriver {
     getKeys(base?: string): Promise<string[]>
     /** Deletes the items whose keys begin with `base`, by `SCAN`. */
     clear(base?: string): Promise<void>
-    /** The remaining ttl in seconds, if there is one, and the size in bytes; `null` without such an item. */
-    getMeta(key: string): Promise<{ ttl?: number; size: number } | null>
+    /** The remaining ttl in seconds, if there is one; `null` without such an item. */
+    getMeta(key: string): Promise<{ ttl?: number } | null>
     dispose(): void
   }
 

@@ -67,11 +67,11 @@ function cinnabarDriver(options) {
   }
 }
 
-/** How many seconds are left of an item, and its size in bytes; `null` if there is no such item. */
+/** How many seconds are left of an item, if it has a ttl; `null` if there is no such item. */
 async function metaOf(native, key) {
-  const [ms, size] = await Promise.all([native.command('PTTL', [key]), native.command('STRLEN', [key])])
+  const ms = await native.command('PTTL', [key])
   if (ms === -2) return null
-  return ms < 0 ? { size } : { ttl: ms / 1000, size }
+  return ms < 0 ? {} : { ttl: ms / 1000 }
 }
 
 function textOf(value) {
