@@ -70,7 +70,7 @@ export function rateLimit<
  *   or a `Vary` that the option lacks is not stored. `response.redirect()` of Express varies by `Accept`.
  * - Of concurrent requests of this process with one key, one calls the handler, and its response passes through as it is written. The others wait until it is
  *   complete. If it cannot be stored, or is about an error, each of them calls the handler itself; if its client disconnects before that, one of them
- *   does, and the others wait for that one. Nobody waits longer than `loadTimeoutMs` of the cache (by default 5 s): then one of those that wait calls the
+ *   does, and the others wait for that one. No request waits longer than `loadTimeoutMs` of the cache (by default 5 s): then one of those that wait calls the
  *   handler itself. What the handler does is never aborted.
  * - For a response that may be stored, the handler sees the request without `If-None-Match` and `If-Modified-Since`, since a 304 cannot be stored. Its client still
  *   gets 304 if the body is sent in one piece with the headers, as `response.send` and `response.json` do; the headers then also have the `ETag`.

@@ -69,7 +69,7 @@ export const rateLimit: FastifyPluginAsync<
  *   come. Hijacked replies are not stored.
  * - Of concurrent requests of this process with one key, one calls the handler, and the others wait until its reply is complete. If it cannot be stored,
  *   or is about an error, each of them calls the handler itself; if its client disconnects before that, one of them does, and the others wait for that one.
- *   Nobody waits longer than `loadTimeoutMs` of the cache (by default 5 s): then one of those that wait calls the handler itself. What the handler does is never
+ *   No request waits longer than `loadTimeoutMs` of the cache (by default 5 s): then one of those that wait calls the handler itself. What the handler does is never
  *   aborted.
  *
  * @example

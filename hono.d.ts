@@ -62,7 +62,7 @@ export function rateLimit<Limiter extends RateLimiter | PolicyRateLimiter<any> =
  * - What stands in front of it runs for each request and keeps its headers; what stands behind it runs only if the handler is called. `compress()` belongs in
  *   front, and `etag()` is not needed. For `c.error`, nothing is stored.
  * - Of concurrent requests of this process with one key, one calls the handler. The others wait for its response; if that cannot be stored, or is about an
- *   error, each of them calls the handler itself. Nobody waits longer than `loadTimeoutMs` of the cache (by default 5 s): then one of those that wait calls
+ *   error, each of them calls the handler itself. No request waits longer than `loadTimeoutMs` of the cache (by default 5 s): then one of those that wait calls
  *   the handler itself.
  *
  * @example

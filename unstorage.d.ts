@@ -1,7 +1,7 @@
 import type { RedisService } from './index.js'
 
 /**
- * A driver for unstorage, and so for Nitro, Nuxt and whatever takes its storage: texts under `unstorage:{key}`. Any text is a key, and stands for itself.
+ * A driver for unstorage: texts under `unstorage:{key}`. Any text is a key, and stands for itself.
  *
  * - Bytes of `setItemRaw` come back whole from `getItemRaw`, as a `Buffer`: any buffer, and any view of one. They are stored as `base64:…`, as unstorage
  *   writes them with its own Redis driver.

@@ -87,6 +87,6 @@ function rawOf(text) {
   return text.startsWith(TEXT) ? text.slice(TEXT.length) : text
 }
 
-// The default export is what a configuration finds by name: `driver: 'cinnabar/unstorage'`.
+// The default export is for configurations that name the module of a driver.
 module.exports = cinnabarDriver
 module.exports.cinnabarDriver = cinnabarDriver

@@ -162,7 +162,7 @@ describe('Fastify', () => {
     await until('the source is closed', () => isDestroyed)
   })
 
-  test('a hijacked reply keeps nobody waiting', async () => {
+  test('no request waits for a hijacked reply', async () => {
     let calls = 0
     const url = await start(async (app) => {
       await app.register(forFastify, own())

@@ -69,8 +69,8 @@ const APPS = {
       middleware(request, response, async (error) => {
         try {
           if (error) throw error
-          const answered = await handler({ path: request.url, headers: request.headers })
-          response.writeHead(answered.status ?? 200, answered.headers).end(answered.body)
+          const made = await handler({ path: request.url, headers: request.headers })
+          response.writeHead(made.status ?? 200, made.headers).end(made.body)
         } catch {
           response.writeHead(500).end('failed')
         }
@@ -150,8 +150,8 @@ for (const engine of engines) {
         'what is private stays with whom it is for',
         withCacheOf(async (cache) => {
           let calls = 0
-          let answer = {}
-          const url = await start({ cache }, () => ({ ...answer, body: `${++calls}` }))
+          let given = {}
+          const url = await start({ cache }, () => ({ ...given, body: `${++calls}` }))
           await ask(url)
           for (const headers of [{ cookie: 'sid=1' }, { authorization: 'Bearer x' }]) {
             const [, body, status] = await ask(url, { headers })
@@ -166,7 +166,7 @@ for (const engine of engines) {
             ['vary', 'Accept-Language', 'vary'],
             ['vary', '*', 'vary'],
           ]) {
-            answer = { headers: { [name]: value } }
+            given = { headers: { [name]: value } }
             const path = `${url}/${encodeURIComponent(name + value)}`
             for (let n = 0; n < 2; n++) {
               const [, body, status] = await ask(path)
@@ -174,7 +174,7 @@ for (const engine of engines) {
             }
           }
           for (const status of [201, 302, 400, 404, 500]) {
-            answer = { status }
+            given = { status }
             for (let n = 0; n < 2; n++) assert.equal((await ask(`${url}/${status}`))[1], `${calls}`)
           }
         }),
@@ -253,11 +253,11 @@ for (const engine of engines) {
         'of concurrent requests one calls the handler; if what it gets may not be stored, the others do too',
         withCacheOf(async (cache) => {
           let [calls, gate] = [0, deferred()]
-          let answer = (n) => ({ body: `${n}` })
+          let given = (n) => ({ body: `${n}` })
           const url = await start({ cache }, async () => {
             const own = ++calls
             await gate.promise
-            return answer(own)
+            return given(own)
           })
           const all = (path) => Array.from({ length: 20 }, () => ask(url + path))
           const shared = all('/shared')
@@ -272,14 +272,14 @@ for (const engine of engines) {
             ['/failing', {}, 500],
           ]) {
             ;[calls, gate] = [0, deferred()]
-            answer = (n) => ({ body: `${n}`, headers, status })
+            given = (n) => ({ body: `${n}`, headers, status })
             const asked = all(path)
             await until('it was called', () => calls > 0)
             gate.resolve()
             const bodies = (await Promise.all(asked)).map(([, body]) => body)
             assert.equal(new Set(bodies).size, 20, 'each has a response of its own')
           }
-          answer = () => {
+          given = () => {
             throw new Error('no')
           }
           for (const each of await Promise.all(all('/throwing'))) assert.deepEqual(each.slice(0, 2), [500, 'failed'])
@@ -305,7 +305,7 @@ for (const engine of engines) {
           for (let n = 0; n < 10; n++) await ask(`${url}/else${n}`)
           leaving.destroy()
           if (name === 'hono') {
-            // Its handler has no connection to lose: whoever waits gets what it returns.
+            // Its handler has no connection to lose: those that wait get what it returns.
             gates[0].resolve()
             for (const [, body] of await Promise.all(staying)) assert.equal(body, '0')
             return

@@ -424,7 +424,7 @@ describe('Express', () => {
     for (let n = 0; n < 2; n++) await raw(`${url}/later`).then(({ headers }) => assert.equal(headers['cache-status'], MISS), () => {}) // prettier-ignore
   })
 
-  test('a request that something else has answered meanwhile is left alone', async () => {
+  test('a request that something else has responded to meanwhile is left alone', async () => {
     const gate = deferred()
     let calls = 0
     const timedOut = deferred()

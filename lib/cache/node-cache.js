@@ -41,9 +41,9 @@ async function respondTo(own, request, response, next) {
 
 /** What a request is about: whatever a framework derives from the headers of a proxy is a part of it, since redirections depend on that. */
 function resourceOf(request) {
-  const { headers, socket } = request
+  const { authority, headers, socket } = request
   const protocol = request.protocol ?? (socket?.encrypted ? 'https' : 'http')
-  return [protocol, request.hostname, headers[':authority'] ?? headers.host, request.originalUrl ?? request.url]
+  return [protocol, request.hostname, authority ?? headers.host, request.originalUrl ?? request.url]
 }
 
 /** Sends a stored response, if there is one. Returns whether there is nothing left to do. */
