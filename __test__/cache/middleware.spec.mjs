@@ -394,6 +394,8 @@ for (const [name, start] of Object.entries(APPS)) {
         return { body: `${own}`, status }
       })
       await ask(url)
+      // A response is sent before it is stored.
+      assert.equal((await ask(url))[2], 'cinnabar; hit')
       await memory.advance(service, 15_000)
       gate = deferred()
       const making = ask(url)
