@@ -10,7 +10,7 @@ import compressPlugin from '@fastify/compress'
 import { serve } from '@hono/node-server'
 import { cache as forFastify, rateLimit as limitForFastify } from 'cinnabar/fastify'
 import { cache as forHono } from 'cinnabar/hono'
-import { RateLimiter } from 'cinnabar'
+import { ApiCache, RateLimiter } from 'cinnabar'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
 import { compress } from 'hono/compress'
@@ -162,10 +162,11 @@ describe('Fastify', () => {
     await until('the source is closed', () => isDestroyed)
   })
 
-  test('no request waits for a hijacked reply', async () => {
+  test('no request waits for a hijacked reply', { timeout: 10_000 }, async () => {
     let calls = 0
+    const cache = new ApiCache(service, { prefix: 'hijacked:', loadTimeoutMs: 600_000 })
     const url = await start(async (app) => {
-      await app.register(forFastify, own())
+      await app.register(forFastify, own({ cache }))
       app.get('/', (request, reply) => {
         calls++
         reply.hijack()

@@ -111,7 +111,7 @@ describe('a response of Node.js', () => {
         response.end()
       },
     }
-    const { url, count } = await serveOne((request, response) => ways[request.url.slice(1)](response))
+    const { url, count } = await serveOne((request, response) => ways[request.url.slice(1).split('?')[0]](response))
     for (const way of Object.keys(ways)) {
       const first = await raw(`${url}/${way}`)
       const second = await raw(`${url}/${way}`)
@@ -121,6 +121,10 @@ describe('a response of Node.js', () => {
       for (const name of ['x-list', 'x-own']) assert.equal(second.headers[name], first.headers[name])
     }
     assert.equal(count(), Object.keys(ways).length)
+    for (const way of ['callback', 'encoded', 'view']) {
+      const { headers, body } = await raw(`${url}/${way}?new`)
+      assert.deepEqual([headers['cache-status'], headers['content-length']], [MISS, String(body.length)], way)
+    }
     assert.equal((await raw(`${url}/headed`)).headers['x-list'], '1, 2')
     assert.deepEqual((await raw(`${url}/pieces`)).body, Buffer.from('abéd', 'latin1'))
     assert.equal((await raw(`${url}/reused`)).body.toString(), 'abc')
@@ -347,7 +351,11 @@ describe('Express', () => {
     const url = await start((app) => {
       app.use(rateLimit({ limiter, policy: 'all' }))
       app.use((request, response, next) => {
-        response.set({ 'x-request-id': `${++requests}`, 'x-kept': 'outer', vary: 'Origin' })
+        response.set({
+          'x-request-id': `${++requests}`,
+          'x-kept': 'outer',
+          vary: requests === 4 ? 'Origin, X-Debug' : 'Origin',
+        })
         next()
       })
       app.use(cache({ ...own(), vary: ['origin'] }))
@@ -359,6 +367,8 @@ describe('Express', () => {
       assert.deepEqual([headers['x-kept'], headers.vary], ['changed', 'Origin'])
       assert.equal(headers['x-ratelimit-remaining'], `${9 - n}`)
     }
+    const last = await raw(url, { origin: 'https://a.example' })
+    assert.deepEqual([statusOf(last), last.headers.vary], [HIT, 'Origin, X-Debug'])
     const cookies = await start((app) => {
       app.use((request, response, next) => next(response.cookie('visit', '1') && undefined))
       app.use(cache(own()))
