@@ -2,15 +2,16 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { get, request as send } from 'node:http'
+import { connect } from 'node:http2'
 import { Readable } from 'node:stream'
 import { after, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 
 import compressPlugin from '@fastify/compress'
 import { serve } from '@hono/node-server'
-import { cache as forFastify, rateLimit as limitForFastify } from 'cinnabar/fastify'
-import { cache as forHono } from 'cinnabar/hono'
 import { ApiCache, RateLimiter } from 'cinnabar'
+import { cache as forFastify, rateLimit as limitForFastify, session as sessionForFastify } from 'cinnabar/fastify'
+import { cache as forHono, session as sessionForHono } from 'cinnabar/hono'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
 import { compress } from 'hono/compress'
@@ -253,6 +254,75 @@ describe('Fastify', () => {
     }
   })
 
+  test('a response with which a session starts is not stored, in whatever order the plugins come', async () => {
+    const { sessions } = service
+    for (const plugins of [
+      [
+        [forFastify, own()],
+        [sessionForFastify, { sessions }],
+      ],
+      [
+        [sessionForFastify, { sessions }],
+        [forFastify, own()],
+      ],
+    ]) {
+      let users = 0
+      const url = await start(async (app) => {
+        for (const plugin of plugins) await app.register(...plugin)
+        app.get('/:way', async (request, reply) => {
+          await request.session.signIn(`user${++users}`)
+          const text = `hello ${request.session.userId}`
+          return request.params.way === 'stream' ? reply.send(Readable.from([text])) : text
+        })
+      })
+      for (const [n, way] of ['text', 'text', 'stream', 'stream'].entries()) {
+        const response = await raw(`${url}/${way}`)
+        assert.equal(response.text, `hello user${n + 1}`)
+        assert.ok(response.headers['set-cookie'])
+      }
+    }
+  })
+
+  test('a reply of which a later hook makes an error is not stored', async () => {
+    let calls = 0
+    const url = await start(async (app) => {
+      await app.register(forFastify, own())
+      app.addHook('onSend', async (request, reply, payload) => {
+        if (calls === 1 && reply.statusCode === 200) throw new Error('no')
+        return payload
+      })
+      app.get('/', async () => `${++calls}`)
+    })
+    assert.equal((await raw(url)).status, 500)
+    const second = await raw(url)
+    assert.deepEqual([second.status, second.text, statusOf(second)], [200, '2', MISS])
+  })
+
+  test('works over HTTP/2', async () => {
+    const url = await start(
+      async (app) => {
+        await app.register(forFastify, own())
+        app.get('/:way', async (request, reply) =>
+          request.params.way === 'stream' ? reply.send(Readable.from(['a', 'b'])) : { a: 1 },
+        )
+      },
+      { http2: true },
+    )
+    const client = connect(url)
+    for (const [way, body] of [
+      ['json', '{"a":1}'],
+      ['stream', 'ab'],
+    ]) {
+      for (const status of [MISS, HIT]) {
+        const stream = client.request({ ':path': `/${way}` })
+        const [headers] = await once(stream, 'response')
+        const received = Buffer.concat(await stream.toArray()).toString()
+        assert.deepEqual([headers[':status'], headers['cache-status'], received], [200, status, body])
+      }
+    }
+    client.close()
+  })
+
   test('works through inject, without a connection', async () => {
     const app = Fastify()
     await app.register(forFastify, own())
@@ -344,6 +414,23 @@ describe('Hono', () => {
       assert.deepEqual([response.status, response.text, statusOf(response)], [200, `${n}`, `${MISS}; detail=error`])
     }
     assert.equal((await raw(`${url}/none`)).status, 404)
+  })
+
+  test('a response with which a session starts is not stored', async () => {
+    let users = 0
+    const url = await start((app) => {
+      app.use(sessionForHono({ sessions: service.sessions }), forHono(own()))
+      app.get('/', async (c) => {
+        await c.get('session').signIn(`user${++users}`)
+        return c.text(`hello ${c.get('session').userId}`)
+      })
+    })
+    for (let n = 1; n <= 2; n++) {
+      const response = await raw(url)
+      assert.equal(response.text, `hello user${n}`)
+      assert.ok(response.headers['set-cookie'])
+      assert.equal(statusOf(response), `${MISS}; detail=set-cookie`)
+    }
   })
 
   test('an event stream comes as it is made', async () => {

@@ -11,7 +11,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 
 import { RateLimiter } from 'cinnabar'
-import { cache, rateLimit } from 'cinnabar/express'
+import { cache, rateLimit, session } from 'cinnabar/express'
 import compression from 'compression'
 import express from 'express'
 
@@ -392,6 +392,29 @@ describe('Express', () => {
     assert.deepEqual([statusOf(evil), evil.headers.location], [MISS, 'https://evil.example/'])
     const plain = await through({})
     assert.deepEqual([statusOf(plain), plain.headers.location], [HIT, 'https://127.0.0.1/'])
+  })
+
+  test('a response with which a session starts is not stored, wherever its middleware stands', async () => {
+    const { sessions } = service
+    for (const order of [
+      [session({ sessions }), cache(own())],
+      [cache(own()), session({ sessions })],
+    ]) {
+      let users = 0
+      const url = await start((app) => {
+        app.use(...order)
+        app.use(async (request, response) => {
+          await request.session.signIn(`user${++users}`)
+          if (request.path === '/pieces') response.write('')
+          response.end(`hello ${request.session.userId}`)
+        })
+      })
+      for (const [n, path] of ['/', '/', '/pieces', '/pieces'].entries()) {
+        const response = await raw(url + path)
+        assert.equal(response.body.toString(), `hello user${n + 1}`)
+        assert.ok(response.headers['set-cookie'])
+      }
+    }
   })
 
   test('routers below a path have keys of their own', async () => {

@@ -6,7 +6,7 @@ const { OF_BODY, isFresh } = require('./conditional.js')
 const { withoutConditions } = require('./conditions.js')
 const { MISS } = require('./fetch-cache.js')
 const { headersOf, mark } = require('./node-headers.js')
-const { entryOf, etagOf, whyNot } = require('./stored-response.js')
+const { entryOf, etagOf, isPrivate, whyNot } = require('./stored-response.js')
 const { ClientLeftError } = require('./take-turn.js')
 
 /** Watches the reply of Fastify that a handler sends. */
@@ -21,10 +21,16 @@ class ReplyCapture {
   #before
   #conditions
   #finish
+  #raw
+  // The status that is to be sent, and what is stored as soon as it is, `{ entry }`.
+  #status
+  #pending
+  #isSent = false
 
   constructor(own, request, asked, reply) {
     const { raw } = reply
     this.#own = own
+    this.#raw = raw
     this.#asked = asked
     this.#before = headersOf(reply.getHeaders())
     this.#conditions = withoutConditions(request.raw)
@@ -40,10 +46,9 @@ class ReplyCapture {
         resolve(entry)
       }
     })
-    // A reply that was hijacked is sent without the hook.
     const { writeHead } = raw
     raw.writeHead = (...args) => {
-      if (!this.isKnown) this.#finish()
+      this.#whenSent(args)
       return writeHead.apply(raw, args)
     }
   }
@@ -52,10 +57,16 @@ class ReplyCapture {
   isKnown = false
 
   /** What to send in the place of what the handler has sent. */
-  replace(request, reply, sent) {
+  replace(reply, sent) {
     if (this.isKnown) return sent
     this.isKnown = true
     this.#conditions.giveBack()
+    const payload = this.#replaced(reply, sent)
+    this.#status = reply.statusCode
+    return payload
+  }
+
+  #replaced(reply, sent) {
     const { vary, maxBytes } = this.#own
     const payload = isResponse(sent) ? unpacked(reply, sent) : sent
     const headers = headersOf(reply.getHeaders())
@@ -75,13 +86,28 @@ class ReplyCapture {
     return undefined
   }
 
+  /** Another hook may have set a cookie since, or have failed; a reply that was hijacked is sent without the hook of this one. */
+  #whenSent([status, ...rest]) {
+    this.#isSent = true
+    const given = rest.find((argument) => typeof argument === 'object' && argument !== null)
+    const headers = headersOf({ ...this.#raw.getHeaders(), ...given })
+    const isSame = this.isKnown && status === this.#status
+    if (!isSame || headers === undefined || isPrivate(headers)) this.#finish()
+    else if (this.#pending) this.#finish(this.#pending.entry)
+  }
+
   #store(reply, response, bytes) {
     const { headers, status } = response
     if (status === 200 && !headers.has('etag')) {
       headers.set('etag', etagOf(bytes))
       reply.header('ETag', headers.get('etag'))
     }
-    this.#finish(entryOf(response, bytes, this.#before))
+    this.#finishWhenSent(entryOf(response, bytes, this.#before))
+  }
+
+  #finishWhenSent(entry) {
+    if (this.#isSent) this.#finish(entry)
+    else this.#pending = { entry }
   }
 
   /** A stream with the same bytes, which are stored when it has ended. */
@@ -101,7 +127,7 @@ class ReplyCapture {
     const end = () => {
       if (!chunks) return
       const isWhole = said === null || Number(said) === length
-      this.#finish(isWhole ? entryOf(response, Buffer.concat(chunks, length), this.#before) : undefined)
+      this.#finishWhenSent(isWhole ? entryOf(response, Buffer.concat(chunks, length), this.#before) : undefined)
     }
     if (typeof payload?.getReader === 'function' && !payload.locked) {
       const transform = (chunk, controller) => {

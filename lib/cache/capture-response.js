@@ -7,7 +7,7 @@ const { OF_BODY, isFresh } = require('./conditional.js')
 const { withoutConditions } = require('./conditions.js')
 const { MISS } = require('./fetch-cache.js')
 const { headersOf, mark, statusOf } = require('./node-headers.js')
-const { entryOf, etagOf, whyNot } = require('./stored-response.js')
+const { entryOf, etagOf, isPrivate, whyNot } = require('./stored-response.js')
 const { ClientLeftError } = require('./take-turn.js')
 
 const NOTHING = Buffer.alloc(0)
@@ -78,7 +78,9 @@ function captureResponse({ vary, maxBytes }, request, asked, response) {
       const message = status === Number(statusCode) ? rest.filter((argument) => typeof argument === 'string') : []
       // Whatever is no status is left to it.
       const written = writeHead.call(this, status === 304 ? 304 : statusCode, ...message)
-      if (!draft) finish(resolve)
+      // Such as the cookie of a session that this handler has started.
+      const final = draft && headersOf(response.getHeaders())
+      if (!final || isPrivate(final)) finish(resolve)
       return written
     }
 

@@ -45,7 +45,7 @@ class FastifyCache {
     if (lacksType) reply.removeHeader('content-type')
     if (status !== undefined) mark(reply, status)
     this.#states.delete(request)
-    return capture ? capture.replace(request, reply, payload) : payload
+    return capture ? capture.replace(reply, payload) : payload
   }
 
   /** Sends a stored response, if there is one. Returns whether there is nothing left to do. */

@@ -17,7 +17,7 @@ const MISS = 'fwd=uri-miss'
  *
  * `getOrLoad(cache, key, load, options)` is the form of `getOrSet` to use. `respond(true)` says that the response may be stored. Where
  * a framework is between this cache and the handler, `outer()` returns the headers that the response has from elsewhere, as for `entryOf`,
- * `hasFailed()` whether the response is about an error, and `make(body, init)` a response.
+ * `whyNotYet()` another reason not to store the response, and `make(body, init)` a response.
  */
 async function respondWith(own, request, args, ways) {
   const { respond, getOrLoad, make } = ways
@@ -50,10 +50,10 @@ async function respondWith(own, request, args, ways) {
 }
 
 /** Calls the handler. Resolves to what is stored of its response, which goes to `state` unless the load runs in the background. */
-async function loadOf({ vary, maxBytes }, request, state, { respond, outer, hasFailed }) {
+async function loadOf({ vary, maxBytes }, request, state, { respond, outer, whyNotYet }) {
   const before = outer?.()
   const response = await respond(true)
-  const reason = hasFailed?.() ? 'error' : whyNotStored(response, vary, maxBytes)
+  const reason = whyNotYet?.() ?? whyNotStored(response, vary, maxBytes)
   if (reason === undefined) {
     const { entry, response: same } = await record(response, maxBytes, () => state.isAbandoned, before)
     if (entry !== undefined && !state.isOver) state.response = first(request, entry, response, before)

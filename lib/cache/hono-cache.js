@@ -21,10 +21,14 @@ async function respondIn(own, context, next) {
   }
   // The headers that others have set for this request, read in a way that does not create its response.
   const outer = () => context.body(null).headers
-  const hasFailed = () => context.error !== undefined
+  const whyNotYet = () => {
+    if (context.error !== undefined) return 'error'
+    // The middleware in front of this one is going to set it.
+    return typeof context.get('session')?.setCookie === 'string' ? 'set-cookie' : undefined
+  }
   // With the headers that others have set for this request.
   const make = (body, { status, headers }) => context.newResponse(body, { status, headers: new Headers(headers) })
-  const ways = { respond, getOrLoad: getOrRefresh, outer, hasFailed, make }
+  const ways = { respond, getOrLoad: getOrRefresh, outer, whyNotYet, make }
   const response = await respondWith(own, request, [context], ways)
   if (!hasCalled) return response
   // Otherwise Hono adds the headers of the response that it replaces.

@@ -8,6 +8,8 @@ function headersOf(collected) {
   try {
     const headers = new Headers()
     for (const [name, value] of Object.entries(collected)) {
+      // HTTP/2 has the status among them.
+      if (name.startsWith(':')) continue
       for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) headers.append(name, String(one))
     }
     return headers

@@ -33,6 +33,11 @@ const MOST_GROWTH = 1.5
 /** The name of this cache in the header `Cache-Status` (RFC 9211). */
 const CACHE = 'cinnabar'
 
+/** Whether a response is for one client, by its final headers: what has set them may not have been in front of this cache. */
+function isPrivate(headers) {
+  return headers.has('set-cookie') || freshnessOf(headers) === 'private'
+}
+
 /**
  * Returns why a response must not be stored; `undefined` if it may be. `vary` has the names of the request headers that are in the key.
  */
@@ -111,4 +116,4 @@ function hit(asked, entry) {
   return revalidated(asked, restore(entry, headers))
 }
 
-module.exports = { CACHE, entryOf, etagOf, hit, restore, whyNot }
+module.exports = { CACHE, entryOf, etagOf, hit, isPrivate, restore, whyNot }
