@@ -7,5 +7,6 @@ const { unsupported } = require('./lib/unsupported.js')
 module.exports = {
   session: unsupported('session'),
   rateLimit: unsupported('rateLimit'),
+  cache: unsupported('cache'),
   withRateLimit: unsupported('withRateLimit'),
 }

@@ -1,6 +1,8 @@
 'use strict'
 
 const { SessionManager } = require('./index.js')
+const { respondTo } = require('./lib/cache/node-cache.js')
+const { readOptions } = require('./lib/cache/response-options.js')
 const { errorFor } = require('./lib/error.js')
 const limits = require('./lib/limit/guard.js')
 const { merged } = require('./lib/limit/list-fields.js')
@@ -47,4 +49,15 @@ async function countIn(guard, request, response) {
   return refusal === undefined
 }
 
-module.exports = { session, rateLimit }
+/** Middleware for Express, or any server of Node.js, in front of handlers whose responses are cached. */
+function cache(options) {
+  const own = readOptions(options)
+  return (request, response, next) => {
+    respondTo(own, request, response, next).then(
+      (proceed) => proceed?.(),
+      (reason) => next(errorFor(reason)),
+    )
+  }
+}
+
+module.exports = { session, rateLimit, cache }

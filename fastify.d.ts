@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 
 import type {
+  CacheMiddlewareOptions,
   PolicyRateLimiter,
   RateLimiter,
   RateLimitHandlerOptions,
@@ -57,3 +58,24 @@ export const rateLimit: FastifyPluginAsync<
       (request: FastifyRequest, result: RateLimitResult, reply: FastifyReply) => unknown
     >
 >
+
+/**
+ * A plugin in front of handlers whose responses are cached, with the rules of `withCache`: what is stored, `ETag` and 304, `Age`, `Cache-Status`. It
+ * applies to the routes of the scope that registers it.
+ *
+ * - It decides in the hook `preHandler`. Hooks that run before it run for each request: `onRequest`, `preParsing`, `preValidation` and each `preHandler` of
+ *   plugins registered before it. A `preHandler` of the route itself runs only if the handler is called, so do not check there who may see a response.
+ * - What it stores is what the hook `onSend` sees, before `@fastify/compress`: strings, bytes, streams and responses of fetch. Streams pass through as they
+ *   come. Hijacked replies are not stored.
+ * - Of concurrent requests of this process with one key, one calls the handler, and the others wait until its reply is complete. If it cannot be stored,
+ *   or is about an error, each of them calls the handler itself; if its client disconnects before that, one of them does, and the others wait for that one.
+ *   No request waits longer than `loadTimeoutMs` of the cache (by default 5 s): then one of those that wait calls the handler itself. What the handler does is never
+ *   aborted.
+ *
+ * @example
+ * import { cache } from 'cinnabar/fastify'
+ *
+ * await app.register(cache, { ttl: 60, tags: ['products'] })
+ * app.get('/products', () => loadProducts())
+ */
+export const cache: FastifyPluginAsync<CacheMiddlewareOptions<[request: FastifyRequest]>>

@@ -1,6 +1,8 @@
 'use strict'
 
 const { SessionManager } = require('./index.js')
+const { FastifyCache } = require('./lib/cache/fastify-cache.js')
+const { readOptions } = require('./lib/cache/response-options.js')
 const { errorFor } = require('./lib/error.js')
 const limits = require('./lib/limit/guard.js')
 const { merged } = require('./lib/limit/list-fields.js')
@@ -35,6 +37,18 @@ async function rateLimit(fastify, options) {
     'onRequest',
     continueIf((request, reply) => countIn(guard, request, reply)),
   )
+}
+
+/** A plugin for Fastify in front of handlers whose responses are cached. */
+async function cache(fastify, options) {
+  const responses = new FastifyCache(readOptions(options, REGISTER_OPTIONS))
+  fastify.addHook('preHandler', (request, reply, done) => {
+    responses.respond(request, reply, done).then(
+      (isPassed) => isPassed && done(),
+      (reason) => done(errorFor(reason)),
+    )
+  })
+  fastify.addHook('onSend', (request, reply, payload, done) => done(null, responses.replace(request, reply, payload)))
 }
 
 /**
@@ -78,10 +92,11 @@ async function hasResponded({ onRefused }, request, result, reply) {
 }
 
 // Fastify then gives it no scope of its own, so it applies to the routes of the scope that registers it.
-for (const plugin of [session, rateLimit]) {
+for (const plugin of [session, rateLimit, cache]) {
   plugin[Symbol.for('skip-override')] = true
 }
 session[Symbol.for('fastify.display-name')] = 'cinnabar'
 rateLimit[Symbol.for('fastify.display-name')] = 'cinnabar-rate-limit'
+cache[Symbol.for('fastify.display-name')] = 'cinnabar-cache'
 
-module.exports = { session, rateLimit }
+module.exports = { session, rateLimit, cache }

@@ -1,6 +1,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 
 import type {
+  CacheMiddlewareOptions,
   KnownSessionData,
   PolicyRateLimiter,
   RateLimiter,
@@ -54,3 +55,20 @@ export function rateLimit<Limiter extends RateLimiter | PolicyRateLimiter<any> =
       (context: Context, result: RateLimitResult) => Response | void | Promise<Response | void>
     >,
 ): MiddlewareHandler
+
+/**
+ * Middleware in front of handlers whose responses are cached, with the rules of `withCache`: what is stored, `ETag` and 304, `Age`, `Cache-Status`.
+ *
+ * - What stands in front of it runs for each request and keeps its headers; what stands behind it runs only if the handler is called. `compress()` belongs in
+ *   front, and `etag()` is not needed. For `c.error`, nothing is stored.
+ * - Of concurrent requests of this process with one key, one calls the handler. The others wait for its response; if that cannot be stored, or is about an
+ *   error, each of them calls the handler itself. No request waits longer than `loadTimeoutMs` of the cache (by default 5 s): then one of those that wait calls
+ *   the handler itself.
+ *
+ * @example
+ * import { cache } from 'cinnabar/hono'
+ *
+ * app.get('/products', cache({ ttl: 60, tags: ['products'] }), async (c) => c.json(await loadProducts()))
+ * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option.
+ */
+export function cache(options?: CacheMiddlewareOptions<[context: Context]>): MiddlewareHandler

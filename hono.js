@@ -1,6 +1,8 @@
 'use strict'
 
 const { SessionManager } = require('./index.js')
+const { respondIn } = require('./lib/cache/hono-cache.js')
+const { readOptions } = require('./lib/cache/response-options.js')
 const limits = require('./lib/limit/guard.js')
 const { merged } = require('./lib/limit/list-fields.js')
 const { remoteAddressOf } = require('./lib/limit/remote-address.js')
@@ -47,4 +49,10 @@ function setHeaders(context, headers) {
   }
 }
 
-module.exports = { session, rateLimit }
+/** Middleware for Hono in front of handlers whose responses are cached. */
+function cache(options) {
+  const own = readOptions(options)
+  return (context, next) => respondIn(own, context, next)
+}
+
+module.exports = { session, rateLimit, cache }

@@ -10,7 +10,7 @@ const { StoreOptions } = require('./cache/store-options.js')
 const { NO_LIMITS, withoutSignals } = require('./call-limits.js')
 const { now } = require('./clock.js')
 const { allowsFallback, argumentError } = require('./error.js')
-const { featureOn } = require('./feature.js')
+const { defaultService, featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const names = require('./option-names.js')
@@ -25,6 +25,12 @@ const GET_OPTIONS = ['frozen']
 const LOAD_OPTIONS = [...SET_OPTIONS, ...GET_OPTIONS]
 const NEAR_BYTES = 64 * 1024 * 1024
 const ENTRY = ['key', 'value', ...SET_OPTIONS]
+
+/**
+ * `getOrSet` for a load that cannot run in the background: the caller that finds a stale value makes the new one and waits for it, while
+ * others get the stale one. A load that resolves to nothing did not replace it, which counts as a failure.
+ */
+let getOrRefresh
 
 /** Values cached with a ttl, invalidated by key, tag or pattern, and loaded once when they are missing. */
 class ApiCache extends Limitable {
@@ -159,7 +165,14 @@ class ApiCache extends Limitable {
     return isFrozen ? deepFreeze(value) : value
   }
 
-  async #getOrLoad(key, load, { ttl = this.#shared.ttl, tags, staleWhileRevalidate }, isPlain) {
+  static {
+    getOrRefresh = (cache, key, load, options) => {
+      const own = cache === ApiCache ? defaultService().cache : cache
+      return own.#getOrLoad(key, load, setOptions(options), false, true)
+    }
+  }
+
+  async #getOrLoad(key, load, { ttl = this.#shared.ttl, tags, staleWhileRevalidate }, isPlain, waits = false) {
     const [calledAt, startedAt] = [logicalTime(), now()]
     const singleFlight = this.#singleFlight
     const joined = singleFlight.join(key)
@@ -181,14 +194,15 @@ class ApiCache extends Limitable {
     const isStale = found?.state === 'stale'
     if (isStale && (singleFlight.isLoading(key) || singleFlight.isInBackoff(key))) return found.value
     const lease = found?.state === 'miss' ? wanted.leaseOf(found) : undefined
-    const work = (current) => this.#load(current, key, load, lease, Boolean(found))
+    const loads = isStale && waits ? replacing(load) : load
+    const work = (current) => this.#load(current, key, loads, lease, Boolean(found))
     const share = singleFlight.share(key, joined, work, {
       fits: (current) => own.joins(current, calledAt, lease),
       timeouts: this.#shared.timeouts,
     })
     if (isStale) {
       this.#watchRefresh(key, share)
-      return found.value
+      if (!waits || !share.isOwn) return found.value
     }
     const { json } = await awaitLoad(limitsOf(this), share, startedAt)
     return json === undefined ? undefined : fromJson(json)
@@ -302,6 +316,14 @@ function valueOf(copy, isFrozen) {
   return isFrozen ? copy.shared() : copy.fresh()
 }
 
+function replacing(load) {
+  return async (key) => {
+    const value = await load(key)
+    if (value === undefined) throw new Error('the stale value was not replaced')
+    return value
+  }
+}
+
 function entryOf(entry, at) {
   if (entry === undefined) throw argumentError(`entries[${at}] must be an object, got undefined`)
   return ownOptions(entry, ENTRY, `entries[${at}].`)
@@ -329,4 +351,4 @@ function setOptions(own) {
   return { ttl, tags, staleWhileRevalidate }
 }
 
-module.exports = { ApiCache }
+module.exports = { ApiCache, getOrRefresh }

@@ -12,6 +12,10 @@ function useDefaultService(get) {
   getDefaultService = get
 }
 
+function defaultService() {
+  return getDefaultService()
+}
+
 /**
  * What an object of a feature is made of: the native object, whatever else its class needs on the same service, and the state that it
  * shares with the objects that `with()` derives from it.
@@ -78,4 +82,4 @@ function rejecting(error) {
   return native
 }
 
-module.exports = { featureOn, rejecting, useDefaultService }
+module.exports = { defaultService, featureOn, rejecting, useDefaultService }

@@ -99,7 +99,7 @@ async function run(engine, mode, seed, reads, seconds) {
   const peers = Array.from({ length: PEERS }, (_, index) => start({ url, index, seed, mode }))
   for (const peer of peers) {
     peer.on('message', ({ renamed }) => {
-      if (renamed) for (const other of peers) if (other !== peer && other.connected) other.send({ renamed })
+      if (renamed) for (const other of peers) if (other !== peer && other.connected) other.send({ renamed }, () => {})
     })
   }
   const happened = {}

@@ -25,6 +25,18 @@ export interface WithCacheOptions<Args extends unknown[] = [request: Request]> {
   maxBytes?: number
 }
 
+/** Options of `cache`, the middleware of each framework. `Args` are what `key` and `tags` are called with. */
+export interface CacheMiddlewareOptions<Args extends unknown[]> extends Omit<
+  WithCacheOptions<Args>,
+  'staleWhileRevalidate'
+> {
+  /**
+   * How long after `ttl`, in seconds, a response may still be sent. The first request that finds it stale calls the handler and gets what that returns;
+   * until then, the others of this process get the stale one. Default: not at all.
+   */
+  staleWhileRevalidate?: number
+}
+
 /**
  * Returns a handler of requests of fetch whose responses are cached: route handlers of Next.js, Hono, `Deno.serve`, `Bun.serve`.
  *

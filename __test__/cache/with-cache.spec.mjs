@@ -397,6 +397,18 @@ describe('withCache', () => {
     await service.disconnect()
   })
 
+  test('passes on whatever a handler throws as it is, such as the redirections of Next.js', async () => {
+    const service = await memory.makeService()
+    const thrown = Object.assign(new Error('NEXT_REDIRECT'), { digest: 'NEXT_REDIRECT;replace;/login;307;' })
+    const gate = deferred()
+    const options = { cache: service.cache, ttl: 10, staleWhileRevalidate: 60 }
+    const handler = withCache(() => gate.promise, options)
+    const calls = [handler(get()), handler(get()), handler(get({ cookie: 'a' }))]
+    gate.reject(thrown)
+    for (const { reason } of await Promise.allSettled(calls)) assert.equal(reason, thrown)
+    await service.disconnect()
+  })
+
   test('waits longer each time before it replaces what is stale with a response that it cannot store', async () => {
     const service = await memory.makeService()
     let calls = 0

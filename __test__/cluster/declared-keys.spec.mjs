@@ -148,15 +148,24 @@ async function rarely(service) {
   await queue.close()
 }
 
+/** What runs no script. */
+const { keyv, unstorage, ...scripted } = everything
+
 describe('scripts name the keys that they use', () => {
   const ran = new Set()
   const finding = new Set()
 
-  for (const [name, exercise] of Object.entries({ ...everything, 'rare things of queues': rarely })) {
+  for (const [name, exercise] of Object.entries({ ...scripted, 'rare things of queues': rarely })) {
     test(`of ${name}`, async () => {
       const found = await check(exercise)
       for (const one of found.ran) ran.add(one)
       for (const one of found.finding) finding.add(one)
+    })
+  }
+
+  for (const [name, exercise] of Object.entries({ keyv, unstorage })) {
+    test(`of which ${name} has none`, async () => {
+      assert.equal((await undeclared(exercise)).size, 0)
     })
   }
 

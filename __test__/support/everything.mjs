@@ -5,6 +5,10 @@ import assert from 'node:assert/strict'
 import { RateLimiter, SessionManager } from 'cinnabar'
 import { secondaryStorage } from 'cinnabar/better-auth'
 import { CinnabarStore } from 'cinnabar/express-session'
+import { CinnabarKeyvStore } from 'cinnabar/keyv'
+import { cinnabarDriver } from 'cinnabar/unstorage'
+import Keyv from 'keyv'
+import { createStorage } from 'unstorage'
 
 import { refuses, until } from '../helpers.mjs'
 
@@ -129,6 +133,38 @@ async function betterAuth(service) {
   await storage.set('a', 'b')
   await storage.delete('a')
   assert.deepEqual([await storage.increment('n', 60), await storage.increment('n', 60)], [1, 2])
+}
+
+async function keyv(service) {
+  const keyv = new Keyv({ store: new CinnabarKeyvStore({ service }), throwOnErrors: true })
+  await keyv.setMany([{ key: 'a', value: 1 }, { key: 'b', value: 2, ttl: 60_000 }]) // prettier-ignore
+  assert.deepEqual(await keyv.getMany(['a', 'b', 'c']), [1, 2, undefined])
+  assert.equal(await keyv.get('a'), 1)
+  assert.deepEqual(await keyv.hasMany(['a', 'c']), [true, false])
+  assert.equal(await keyv.delete('a'), true)
+  assert.equal(await keyv.deleteMany(['a', 'c']), false)
+  for await (const pair of keyv.iterator()) assert.deepEqual(pair, ['b', 2])
+  await keyv.clear()
+  const whole = new CinnabarKeyvStore({ service })
+  assert.equal(await whole.set('a', 'text'), true)
+  await whole.clear()
+  assert.equal(await whole.get('a'), undefined)
+}
+
+async function unstorage(service) {
+  const driver = cinnabarDriver({ service })
+  const storage = createStorage({ driver })
+  await storage.setItems([{ key: 'a', value: 1 }, { key: 'b:c', value: 2, options: { ttl: 60 } }]) // prettier-ignore
+  assert.equal(await storage.getItem('a'), 1)
+  assert.equal((await storage.getItems(['a', 'b:c']))[1].value, 2)
+  assert.ok((await storage.getMeta('b:c')).ttl > 50)
+  assert.equal(await storage.hasItem('x'), false)
+  await storage.setItemRaw('raw', Buffer.from([1]))
+  await storage.removeItem('raw')
+  assert.deepEqual(await storage.getKeys('b'), ['b:c'])
+  await driver.clear('b:')
+  await storage.clear()
+  assert.deepEqual(await storage.getKeys(), [])
 }
 
 async function cache({ cache }) {
@@ -306,6 +342,8 @@ export const everything = {
   sessions,
   'express-session': expressSession,
   'better-auth': betterAuth,
+  keyv,
+  unstorage,
   cache,
   'rate limits': limiter,
   locks,

@@ -1,10 +1,14 @@
 // The stores for other libraries, with the types of those libraries.
 import { betterAuth } from 'better-auth'
+import { createCache } from 'cache-manager'
 import { RedisService } from 'cinnabar'
 import { secondaryStorage } from 'cinnabar/better-auth'
 import { CinnabarStore, type CinnabarStoreOptions } from 'cinnabar/express-session'
+import { CinnabarKeyvStore } from 'cinnabar/keyv'
+import cinnabar, { cinnabarDriver } from 'cinnabar/unstorage'
 import express from 'express'
 import session, { type SessionData, Store } from 'express-session'
+import Keyv, { type KeyvStoreAdapter } from 'keyv'
 
 import { same } from './same.js'
 
@@ -41,4 +45,23 @@ export function forBetterAuth(): void {
   // @ts-expect-error no such option
   secondaryStorage(service, { prefx: 'auth:' })
   void auth
+}
+
+export function forKeyv(): void {
+  const store: KeyvStoreAdapter = new CinnabarKeyvStore({ service, prefix: 'k:', namespace: 'a', scanCount: 10 })
+  const keyv = new Keyv<string>(store, { namespace: 'b' })
+  void createCache({ stores: [keyv] })
+  // @ts-expect-error no such option
+  new CinnabarKeyvStore({ prefx: 'k:' })
+}
+
+// The types of unstorage need those of every database that it knows, so they are not here.
+export async function forUnstorage(): Promise<void> {
+  const driver = cinnabarDriver({ service, base: 'app', ttl: 60, scanCount: 10 })
+  const text: string | null = await driver.getItem('a')
+  const left: number | undefined = (await driver.getMeta('a'))?.ttl
+  const options: cinnabar.CinnabarDriverOptions = cinnabar().options
+  // @ts-expect-error in seconds
+  cinnabarDriver({ ttl: '1h' })
+  void [text, left, options]
 }

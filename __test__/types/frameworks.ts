@@ -1,8 +1,13 @@
 // The middleware in the frameworks' own types.
 import { ApiCache, RateLimiter, RedisService, SessionManager, withCache, withRateLimit } from 'cinnabar'
-import { rateLimit as limitExpress, session as forExpress, type WithSession } from 'cinnabar/express'
-import { rateLimit as limitFastify, session as forFastify } from 'cinnabar/fastify'
-import { rateLimit as limitHono, session as forHono } from 'cinnabar/hono'
+import {
+  cache as cacheExpress,
+  rateLimit as limitExpress,
+  session as forExpress,
+  type WithSession,
+} from 'cinnabar/express'
+import { cache as cacheFastify, rateLimit as limitFastify, session as forFastify } from 'cinnabar/fastify'
+import { cache as cacheHono, rateLimit as limitHono, session as forHono } from 'cinnabar/hono'
 import express, { type Request } from 'express'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
@@ -89,3 +94,16 @@ export const cached: (request: globalThis.Request, id: number) => Promise<Respon
 )
 // @ts-expect-error
 withCache((request: globalThis.Request) => new Response(request.url), { ttl: '60' })
+
+app.use(cacheExpress())
+app.get('/a', cacheExpress({ ttl: 60, staleWhileRevalidate: 300, key: (request: Request) => request.path }))
+hono.get('/a', cacheHono({ tags: (c) => [c.req.path], vary: ['origin'], cache: new RedisService().cache }))
+// @ts-expect-error misspelt
+hono.use(cacheHono({ tll: 60 }))
+
+export async function cachedRoutes(): Promise<void> {
+  const app = Fastify()
+  await app.register(cacheFastify, { maxBytes: 1000, key: async (request) => request.routeOptions.url })
+  // @ts-expect-error no string
+  await app.register(cacheFastify, { key: () => 1 })
+}

@@ -4,13 +4,13 @@ const { dateOf } = require('./freshness.js')
 
 const TAGS = /(?:W\/)?("[^"]*")/g
 /** Headers that describe the body, which a response with status 304 does not have. */
-const OF_BODY = /^content-(?!location$|security-policy)/
+const OF_BODY = /^content-(?!location$|security-policy)/i
 
-/** Returns a stored response, or one with status 304 if the client has it already. */
-function revalidated(request, response) {
-  if (response.status !== 200 || !isFresh(request.headers, response.headers)) return response
-  const headers = [...response.headers].filter(([name]) => !OF_BODY.test(name))
-  return new Response(null, { status: 304, headers })
+/** Returns a stored response, or one with status 304 if the client has it already. `asked` are the headers of the request. */
+function revalidated(asked, response) {
+  if (response.status !== 200 || !isFresh(asked, new Headers(response.headers))) return response
+  const headers = response.headers.filter(([name]) => !OF_BODY.test(name))
+  return { ...response, status: 304, statusText: '', headers, body: null }
 }
 
 /** Whether the client has this response: by its entity tag if it sends any, otherwise by its date (RFC 9110, 13.1). */
@@ -23,4 +23,4 @@ function isFresh(asked, given) {
   return dateOf(given.get('last-modified') ?? '') <= dateOf(asked.get('if-modified-since') ?? '')
 }
 
-module.exports = { revalidated }
+module.exports = { OF_BODY, isFresh, revalidated }

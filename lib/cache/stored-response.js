@@ -1,8 +1,8 @@
 'use strict'
 
-const { TextDecoder, types } = require('node:util')
+const { TextDecoder } = require('node:util')
 
-const { withBody } = require('../response-copy.js')
+const { revalidated } = require('./conditional.js')
 const { freshnessOf } = require('./freshness.js')
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -25,16 +25,24 @@ const OWN_HEADERS = new Set([
   'transfer-encoding',
   'upgrade',
 ])
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/
+/** What can be sent, by the rules of Node.js. */
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 /** Control characters take up to six bytes in JSON. Text that grows by more than this is stored as base64. */
 const MOST_GROWTH = 1.5
+/** The name of this cache in the header `Cache-Status` (RFC 9211). */
+const CACHE = 'cinnabar'
+
+/** Whether a response is for one client, by its final headers: what has set them may not have been in front of this cache. */
+function isPrivate(headers) {
+  return headers.has('set-cookie') || freshnessOf(headers) === 'private'
+}
 
 /**
  * Returns why a response must not be stored; `undefined` if it may be. `vary` has the names of the request headers that are in the key.
  */
-function whyNot(response, vary, maxBytes) {
-  const { status, headers } = response
+function whyNot({ status, headers }, vary, maxBytes) {
   if (!STATUSES.has(status)) return 'status'
-  if (response.bodyUsed || response.body?.locked) return 'body'
   if (freshnessOf(headers) === 'private') return 'cache-control'
   if (headers.has('set-cookie')) return 'set-cookie'
   const names = (headers.get('vary') ?? '').toLowerCase().split(',')
@@ -45,47 +53,16 @@ function whyNot(response, vary, maxBytes) {
 }
 
 /**
- * Reads a response. Resolves to `{ entry, response }`: what is stored of it, and a response with the same body. There is no entry if its body
- * has more than `maxBytes`, and no response if no caller waits for it any more.
+ * Returns what is stored of a response with a body of these bytes. `outer` has the headers of which some were set before the handler was called,
+ * for this request alone: they are not stored unless the handler has changed them.
  */
-async function record(response, maxBytes, isAbandoned) {
-  const chunks = []
-  let length = 0
-  const reader = response.body?.getReader()
-  while (reader) {
-    const { done, value } = await reader.read()
-    if (done) break
-    if (!types.isUint8Array(value)) throw new TypeError('the body of a response must be bytes')
-    if (isAbandoned()) {
-      reader.cancel().catch(() => {})
-      return {}
-    }
-    chunks.push(value)
-    length += value.byteLength
-    if (length > maxBytes) return { response: withBody(response, resumed(chunks, reader)) }
-  }
-  const bytes = Buffer.concat(chunks, length)
-  const headers = [...response.headers].filter(([name]) => !OWN_HEADERS.has(name))
-  if (!response.headers.has('etag') && response.status === 200) headers.push(['etag', etagOf(bytes)])
-  const age = Number(response.headers.get('age') ?? 0)
+function entryOf({ status, statusText, headers }, bytes, outer) {
+  const isOwn = ([name, value]) => !OWN_HEADERS.has(name) && outer?.get(name) !== value
+  const pairs = [...headers].filter(isOwn)
+  if (!headers.has('etag') && status === 200) pairs.push(['etag', etagOf(bytes)])
+  const age = Number(headers.get('age') ?? 0)
   const storedAt = Date.now() - (age >= 0 && age < 1e9 ? age * 1000 : 0)
-  const { status, statusText } = response
-  const entry = { status, statusText, headers, ...bodyOf(bytes), storedAt }
-  const upstream = [...response.headers].filter(([name]) => name === 'age')
-  return { entry, response: restore(entry, upstream) }
-}
-
-/** Returns a stream of the chunks that were read, and of the rest of the body. */
-function resumed(chunks, reader) {
-  return new ReadableStream({
-    async pull(controller) {
-      if (chunks.length > 0) return controller.enqueue(chunks.shift())
-      const { done, value } = await reader.read()
-      if (done) controller.close()
-      else controller.enqueue(value)
-    },
-    cancel: (reason) => reader.cancel(reason),
-  })
+  return { status, statusText, headers: pairs, ...bodyOf(bytes), storedAt }
 }
 
 /** A body as a part of JSON: text where it is UTF-8, otherwise base64. */
@@ -103,22 +80,40 @@ function etagOf(bytes) {
   return `"${require('node:crypto').createHash('sha256').update(bytes).digest('base64url')}"`
 }
 
-/** Whether a value is an entry that `record` made: another program may have stored anything under the key. */
+/** Whether a value is an entry like those of `entryOf`, which can be sent: another program may have stored anything under the key. */
 function isEntry(value) {
   if (typeof value !== 'object' || value === null || !STATUSES.has(value.status)) return false
-  const isHeader = (header) => Array.isArray(header) && header.length === 2 && header.every(isString)
   const hasBody = isString(value.body) || (value.body === undefined && isString(value.base64))
-  return Array.isArray(value.headers) && value.headers.every(isHeader) && hasBody && Number.isFinite(value.storedAt)
+  const isSendable = Array.isArray(value.headers) && value.headers.every(isHeader) && isValue(value.statusText ?? '')
+  return isSendable && hasBody && Number.isFinite(value.storedAt)
 }
 
 const isString = (value) => typeof value === 'string'
+const isValue = (value) => isString(value) && HEADER_VALUE.test(value)
+const isHeader = (header) =>
+  Array.isArray(header) &&
+  header.length === 2 &&
+  isString(header[0]) &&
+  HEADER_NAME.test(header[0]) &&
+  isValue(header[1])
 
-/** Makes the response of an entry, with additional headers. Throws if a header is invalid. */
+/** Returns the response of an entry as `{ status, statusText, headers, body }`, with additional headers. */
 function restore({ status, statusText = '', headers, body, base64 }, more) {
   const own = headers.filter(([name]) => !OWN_HEADERS.has(name.toLowerCase()))
   // As bytes, since a body that is text comes with a type.
   const bytes = body === undefined ? Buffer.from(base64, 'base64') : Buffer.from(body)
-  return new Response(NO_BODY.has(status) ? null : bytes, { status, statusText, headers: [...own, ...more] })
+  return { status, statusText, headers: [...own, ...more], body: NO_BODY.has(status) ? null : bytes }
 }
 
-module.exports = { isEntry, record, restore, whyNot }
+/** Returns the response to a request that was stored as this entry, as `restore` does; `undefined` if the value is not an entry. */
+function hit(asked, entry) {
+  if (!isEntry(entry)) return undefined
+  const age = Math.min(Math.max(0, Math.floor((Date.now() - entry.storedAt) / 1000)), 2 ** 31)
+  const headers = [
+    ['age', String(age)],
+    ['cache-status', `${CACHE}; hit`],
+  ]
+  return revalidated(asked, restore(entry, headers))
+}
+
+module.exports = { CACHE, entryOf, etagOf, hit, isPrivate, restore, whyNot }

@@ -17,7 +17,7 @@ function beforeHeaders(response, action) {
   }
 }
 
-// An object, or a flat list of names and values.
+/** Sets headers as `writeHead` takes them: an object, or a flat list of names and values. */
 function setHeaders(response, headers) {
   if (!Array.isArray(headers)) {
     for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value)
@@ -32,4 +32,4 @@ function setHeaders(response, headers) {
   for (const [name, all] of values) response.setHeader(name, all.length === 1 ? all[0] : all)
 }
 
-module.exports = { beforeHeaders }
+module.exports = { beforeHeaders, setHeaders }
