@@ -23,20 +23,20 @@ impl Default for Seen {
 }
 
 /// The word of a key with this hash, and its two bits.
-fn place(hash: u64) -> (usize, u64) {
+fn position(hash: u64) -> (usize, u64) {
     (hash as usize % WORDS, 1 << (hash >> 58) | 1 << (hash >> 52 & 63))
 }
 
 impl Seen {
     /// Whether a key with this hash was added.
     pub fn has(&self, hash: u64) -> bool {
-        let (word, bits) = place(hash);
+        let (word, bits) = position(hash);
         self.halves.iter().any(|half| half[word].load(Ordering::Relaxed) & bits == bits)
     }
 
     /// Adds a key with this hash.
     pub fn add(&self, hash: u64) {
-        let (word, bits) = place(hash);
+        let (word, bits) = position(hash);
         let young = self.young.load(Ordering::Relaxed) & 1;
         let before = self.halves[young][word].fetch_or(bits, Ordering::Relaxed);
         if before & bits != bits && self.added.fetch_add(1, Ordering::Relaxed) + 1 == MOST {
