@@ -124,6 +124,17 @@ export declare class Cache {
   fill(key: unknown, mark: unknown, marks: unknown, value: unknown, options: unknown): RawValue
   /** Releases the lease of a load that produced no value. */
   release(key: unknown, mark: unknown): RawValue
+  /** Reads an entry for a load of another process: `{ state, value }`, or `{ state }` if there is none. */
+  find(key: unknown): RawValue
+  /**
+   * Claims the load of a key for so many ms: resolves to `token`, to that of another process, or to null if the one of `waited_for` has
+   * got no value.
+   */
+  claim(key: unknown, token: string, ttlMs: number, waitedFor: string): RawValue
+  /** Renews a claim; resolves to false if another process may have it. */
+  renewClaim(key: unknown, token: string, ttlMs: number): RawValue
+  /** Ends a claim after its load; `failed` if that has produced no value. */
+  endClaim(key: unknown, token: string, failed: boolean): RawValue
   /** Returns `cache:{endpoint}:{hash}` for the canonical text of the parameters. */
   keyFor(endpoint: unknown, params: unknown): RawValue
   /** Returns `{ hits, staleHits, misses, errors, nearHits }`. */

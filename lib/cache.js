@@ -6,6 +6,7 @@ const { canonicalText } = require('./cache/canonical.js')
 const { deepFreeze } = require('./cache/deep-freeze.js')
 const { imageInfo, imageKey } = require('./cache/image.js')
 const { NearTier } = require('./cache/near-tier.js')
+const { turnToLoad } = require('./cache/shared-load.js')
 const { StoreOptions } = require('./cache/store-options.js')
 const { NO_LIMITS, withoutSignals } = require('./call-limits.js')
 const { now } = require('./clock.js')
@@ -19,7 +20,7 @@ const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { LOAD_TIMEOUTS, logicalTime, singleFlightOf } = require('./single-flight.js')
 const { assertTtl } = require('./ttl.js')
 
-const OPTIONS = { ...names.cache, loadTimeoutMs: true }
+const OPTIONS = { ...names.cache, loadTimeoutMs: true, sharedLoads: true }
 const SET_OPTIONS = Object.keys(names.cacheSet)
 const GET_OPTIONS = ['frozen']
 const LOAD_OPTIONS = [...SET_OPTIONS, ...GET_OPTIONS]
@@ -37,7 +38,10 @@ class ApiCache extends Limitable {
   constructor(service, options) {
     super(service, () => {
       const own = readOptions(options, OPTIONS)
-      const { ttl = 300, loadTimeoutMs, prefix = defaultPrefixes.cache, near } = own
+      const { ttl = 300, loadTimeoutMs, prefix = defaultPrefixes.cache, near, sharedLoads = false } = own
+      if (typeof sharedLoads !== 'boolean') {
+        throw argumentError(`sharedLoads must be true or false, got ${describe(sharedLoads)}`)
+      }
       if (loadTimeoutMs !== undefined) assertMilliseconds(loadTimeoutMs, 'loadTimeoutMs')
       const timeouts = loadTimeoutMs === undefined ? LOAD_TIMEOUTS : { othersMs: loadTimeoutMs, ownMs: loadTimeoutMs }
       const make = (native) => {
@@ -52,6 +56,7 @@ class ApiCache extends Limitable {
         timeouts,
         isNear: Boolean(near),
         isStrict: near?.mode === 'strict',
+        sharedLoads,
         errors: 0,
       })
     })
@@ -209,6 +214,39 @@ class ApiCache extends Limitable {
   }
 
   async #load(current, key, load, lease, isUp) {
+    const { sharedLoads } = this.#shared
+    if (!sharedLoads || !isUp || current.superseded) return this.#loadHere(current, key, load, lease, isUp)
+    // Callers that join meanwhile compare theirs with it.
+    current.lease = lease
+    const { value, state, found, end } = await this.#turnToLoad(current, key)
+    if (state === 'hit') {
+      const json = jsonOf(value, 'the value')
+      current.setLoaded({ json })
+      return { json }
+    }
+    let isEmpty = true
+    try {
+      const own = found?.state === 'miss' ? current.wanted.leaseOf(found) : lease
+      const loaded = await this.#loadHere(current, key, load, own, isUp)
+      isEmpty = loaded.json === undefined
+      return loaded
+    } finally {
+      end?.(isEmpty)
+    }
+  }
+
+  async #turnToLoad(current, key) {
+    const native = this.#withoutSignals()
+    const { othersMs, ownMs } = this.#shared.timeouts
+    try {
+      return await turnToLoad(native, key, () => native.begin(key, ownMs, current.wanted.native), othersMs)
+    } catch {
+      this.#shared.errors++
+      return {}
+    }
+  }
+
+  async #loadHere(current, key, load, lease, isUp) {
     const native = this.#withoutSignals()
     const { wanted } = current
     // If others added tags before the load started, or it refreshes a stale value, its lease does not cover all tags yet.

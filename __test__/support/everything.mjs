@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 
-import { RateLimiter, SessionManager } from 'cinnabar'
+import { ApiCache, RateLimiter, SessionManager } from 'cinnabar'
 import { secondaryStorage } from 'cinnabar/better-auth'
 import { CinnabarStore } from 'cinnabar/express-session'
 import { CinnabarKeyvStore } from 'cinnabar/keyv'
@@ -167,13 +167,18 @@ async function unstorage(service) {
   assert.deepEqual(await storage.getKeys(), [])
 }
 
-async function cache({ cache }) {
+async function cache(service) {
+  const { cache } = service
   await cache.set('plain', 1)
   await cache.set('tagged', 2, { tags: ['team'], staleWhileRevalidate: 60 })
   await cache.setMany([{ key: 'one', value: 1 }, { key: 'two', value: 2, tags: ['team'] }]) // prettier-ignore
   assert.deepEqual(await cache.getMany(['plain', 'tagged', 'one', 'two']), [1, 2, 1, 2])
   assert.equal(await cache.getOrSet('loaded', () => 3, { tags: ['team'] }), 3)
   assert.equal(await cache.get('loaded'), 3)
+  const shared = new ApiCache(service, { sharedLoads: true })
+  // Longer than its claim is renewed after.
+  const load = () => new Promise((resolve) => setTimeout(resolve, 1200, 4))
+  assert.equal(await shared.getOrSet('shared', load), 4)
   await cache.invalidateByTag('team')
   assert.deepEqual(await cache.getMany(['plain', 'tagged', 'loaded']), [1, null, null])
   assert.equal(await cache.invalidate('plain'), 1)

@@ -6,7 +6,7 @@ use std::{rc::Rc, time::Duration};
 
 use cinnabar_core::{
     agents::near_watch::NearOptions,
-    features::cache::{self, EntryOptions, Lease, LoadOptions, OnUnavailable, changing_all},
+    features::cache::{self, Claim, EntryOptions, Lease, LoadOptions, LoadStart, OnUnavailable, changing_all},
     keys,
     output::Output,
 };
@@ -150,15 +150,7 @@ impl Cache {
             let (cache, key) = (self.cache.clone(), js.any_text(key.raw(), "key")?);
             let load = load_options(js, load_ms, options.raw())?;
             let near = self.open_near(js).map(|open| open.now());
-            Ok(Call::deferred(move || {
-                Ok(cache.begin(&key, load, near)?.map(|found| match (found.value, found.lease) {
-                    (Some(value), _) => Output::Object(vec![
-                        ("state".into(), Output::word(if found.stale { "stale" } else { "hit" })),
-                        ("value".into(), Output::json(value)),
-                    ]),
-                    (None, lease) => lease_output("miss", lease),
-                }))
-            }))
+            Ok(Call::deferred(move || Ok(cache.begin(&key, load, near)?.map(start_output))))
         })
     }
 
@@ -198,6 +190,44 @@ impl Cache {
     pub fn release(&self, env: Env, key: Unknown, mark: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
             Ok(self.cache.release(&js.any_text(key.raw(), "key")?, js.text(mark.raw(), "mark")?))
+        })
+    }
+
+    /// Reads an entry for a load of another process: `{ state, value }`, or `{ state }` if there is none.
+    #[napi]
+    pub fn find(&self, env: Env, key: Unknown) -> RawValue {
+        self.core.submit_output(env, Operation { name: "GET", empty: None }, |js| {
+            Ok(self.cache.poll(&js.any_text(key.raw(), "key")?).map(start_output))
+        })
+    }
+
+    /// Claims the load of a key for so many ms: resolves to `token`, to that of another process, or to null if the one of `waited_for` has
+    /// got no value.
+    #[napi]
+    pub fn claim(&self, env: Env, key: Unknown, token: String, ttl_ms: f64, waited_for: String) -> RawValue {
+        self.core.submit_output(env, Operation { name: "GET", empty: None }, |js| {
+            let key = js.any_text(key.raw(), "key")?;
+            Ok(self.cache.claim(&key, &token, millis(ttl_ms), &waited_for).map(move |claim| match claim {
+                Claim::Won => Output::text(token),
+                Claim::Taken(other) => Output::text(other),
+                Claim::Failed => Output::Null,
+            }))
+        })
+    }
+
+    /// Renews a claim; resolves to false if another process may have it.
+    #[napi]
+    pub fn renew_claim(&self, env: Env, key: Unknown, token: String, ttl_ms: f64) -> RawValue {
+        self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
+            Ok(self.cache.renew_claim(&js.any_text(key.raw(), "key")?, &token, millis(ttl_ms)))
+        })
+    }
+
+    /// Ends a claim after its load; `failed` if that has produced no value.
+    #[napi]
+    pub fn end_claim(&self, env: Env, key: Unknown, token: String, failed: bool) -> RawValue {
+        self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
+            Ok(self.cache.end_claim(&js.any_text(key.raw(), "key")?, &token, failed))
         })
     }
 
@@ -272,6 +302,16 @@ fn json(value: Option<bytes::Bytes>) -> Output {
     value.map_or(Output::Null, Output::json)
 }
 
+fn start_output(found: LoadStart) -> Output {
+    match (found.value, found.lease) {
+        (Some(value), _) => Output::Object(vec![
+            ("state".into(), Output::word(if found.stale { "stale" } else { "hit" })),
+            ("value".into(), Output::json(value)),
+        ]),
+        (None, lease) => lease_output("miss", lease),
+    }
+}
+
 fn lease_output(state: &'static str, lease: Option<Lease>) -> Output {
     let mut fields = vec![("state".into(), Output::word(state))];
     if let Some(Lease { id, tag_epochs }) = lease {
@@ -281,9 +321,13 @@ fn lease_output(state: &'static str, lease: Option<Lease>) -> Output {
 }
 
 fn load_options(js: Js, load_ms: f64, options: Value) -> Result<LoadOptions> {
-    Ok(LoadOptions { entry: entry_options(js, options)?, max_duration: Duration::from_millis(load_ms.max(0.0) as u64) })
+    Ok(LoadOptions { entry: entry_options(js, options)?, max_duration: millis(load_ms) })
 }
 
 fn entry_options(js: Js, options: Value) -> Result<EntryOptions> {
     OptionReader::of(js, options).entry()
+}
+
+fn millis(ms: f64) -> Duration {
+    Duration::from_millis(ms.max(0.0) as u64)
 }

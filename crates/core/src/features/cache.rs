@@ -1,5 +1,6 @@
 //! Cached values: stored and read by name, invalidated by name, tag or pattern.
 
+mod claims;
 mod entry;
 mod epochs;
 mod near;
@@ -24,6 +25,7 @@ use cinnabar_port::{
 };
 use ring::digest::{SHA256, digest};
 
+pub use claims::Claim;
 use entry::{Entry, Header};
 pub use near::{Copy, Near, NearAt, NearEntry, Words, changing_all};
 pub use options::{EntryOptions, OnUnavailable, Options};
@@ -163,6 +165,11 @@ impl Cache {
                 cache.open(&name, load)?.map(|lease| LoadStart { value: None, stale: false, lease: Some(lease) });
             Ok(Step::Next(cache.counting_errors(open)))
         }))
+    }
+
+    /// Reads the entry as before a load, which is made elsewhere.
+    pub fn poll(&self, name: &str) -> Call<LoadStart> {
+        self.find(name, true, None)
     }
 
     /// Opens a lease for a load, whether there is an entry or not.

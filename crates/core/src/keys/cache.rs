@@ -18,6 +18,11 @@ pub fn cache_lease(prefix: &Prefix, name: &str) -> Bytes {
     companion_of(prefix, cache_entry(prefix, name), LEASE)
 }
 
+/// Returns the key of the claim for loads of that value, in the same slot as the value.
+pub fn cache_claim(prefix: &Prefix, name: &str) -> Bytes {
+    companion_of(prefix, cache_entry(prefix, name), CLAIM)
+}
+
 /// Returns the key of the epoch of a tag.
 pub fn cache_tag_epoch(prefix: &Prefix, tag: &str) -> Bytes {
     companion_of(prefix, format!("{}tag:{}", prefix.as_str(), lenient(tag)), EPOCH)
@@ -67,3 +72,4 @@ pub fn is_cache_entry(prefix: &Prefix, key: &[u8]) -> bool {
 
 const LEASE: &str = "load";
 const EPOCH: &str = "mark";
+const CLAIM: &str = "claim";

@@ -8,6 +8,9 @@ script!(OPEN_LEASE = "cache/open_lease.lua", keys: 1, args: 2);
 script!(FILL = "cache/fill.lua", keys: 2, args: 3);
 script!(SET = "cache/set.lua", keys: 2, args: 2);
 script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
+script!(CLAIM = "cache/claim.lua", keys: 1, args: 3);
+script!(RENEW_CLAIM = "cache/renew_claim.lua", keys: 1, args: 2);
+script!(END_CLAIM = "cache/end_claim.lua", keys: 1, args: 2);
 script!(RELEASE_LEASE = "cache/release_lease.lua", keys: 1, args: 1);
 script!(REPLACE = "adapter/replace.lua", keys: 1, args: 3);
 script!(INCREMENT = "adapter/increment.lua", keys: 1, args: 1);
@@ -151,6 +154,50 @@ SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load
 SET api:{api:a}:load m PX 60000 | SET api:a 0 PX 60000 => api:a api:{api:a}:load
 SET api:a 0 PXAT 1 => api:a api:{api:a}:load
 RPUSH api:a x | RPUSH api:{api:a}:load m => api:a api:{api:a}:load
+",
+    },
+    Cases {
+        script: &CLAIM,
+        how: Exactly,
+        after: &["GET api:{api:a}:claim", "PTTL api:{api:a}:claim", "TYPE api:{api:a}:claim"],
+        lines: "
+=> api:{api:a}:claim one 3000 ''
+SET api:{api:a}:claim one PX 9000 => api:{api:a}:claim one 3000 ''
+SET api:{api:a}:claim other PX 9000 => api:{api:a}:claim one 3000 ''
+SET api:{api:a}:claim other PX 9000 => api:{api:a}:claim one 3000 other
+SET api:{api:a}:claim failed:other PX 9000 => api:{api:a}:claim one 3000 other
+SET api:{api:a}:claim failed:other PX 9000 => api:{api:a}:claim one 3000 third
+SET api:{api:a}:claim failed:other PX 9000 => api:{api:a}:claim one 3000 ''
+SET api:{api:a}:claim other PXAT 1 => api:{api:a}:claim one 3000 other
+SET api:{api:a}:claim '' PX 9000 => api:{api:a}:claim one 3000 ''
+RPUSH api:{api:a}:claim x => api:{api:a}:claim one 3000 ''
+=> api:{api:a}:claim one x ''
+",
+    },
+    Cases {
+        script: &RENEW_CLAIM,
+        how: Exactly,
+        after: &["GET api:{api:a}:claim", "PTTL api:{api:a}:claim"],
+        lines: "
+=> api:{api:a}:claim one 3000
+SET api:{api:a}:claim one PX 900 => api:{api:a}:claim one 3000
+SET api:{api:a}:claim other PX 900 => api:{api:a}:claim one 3000
+SET api:{api:a}:claim failed:one PX 900 => api:{api:a}:claim one 3000
+SET api:{api:a}:claim one PXAT 1 => api:{api:a}:claim one 3000
+HSET api:{api:a}:claim one 1 => api:{api:a}:claim one 3000
+",
+    },
+    Cases {
+        script: &END_CLAIM,
+        how: Exactly,
+        after: &["GET api:{api:a}:claim", "PTTL api:{api:a}:claim"],
+        lines: "
+=> api:{api:a}:claim one 0
+SET api:{api:a}:claim one PX 900 => api:{api:a}:claim one 0
+SET api:{api:a}:claim one PX 900 => api:{api:a}:claim one 1
+SET api:{api:a}:claim other PX 900 => api:{api:a}:claim one 0
+SET api:{api:a}:claim other PX 900 => api:{api:a}:claim one 1
+HSET api:{api:a}:claim one 1 => api:{api:a}:claim one 1
 ",
     },
     Cases {
