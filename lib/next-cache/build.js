@@ -1,0 +1,47 @@
+'use strict'
+
+const { readFileSync, statSync } = require('node:fs')
+const { join } = require('node:path')
+
+// By the folder of the server's files.
+const builds = new Map()
+
+/** Whether this process builds the app. */
+function isBuilding() {
+  return process.env.NEXT_PHASE === 'phase-production-build'
+}
+
+/** The build whose files are in a folder: `{ id, startedAt }`, or `undefined` if there is none, as in development. */
+function buildIn(serverDistDir) {
+  if (typeof serverDistDir !== 'string') return undefined
+  if (!builds.has(serverDistDir)) builds.set(serverDistDir, readBuild(join(serverDistDir, '..', 'BUILD_ID')))
+  return builds.get(serverDistDir)
+}
+
+// The file is written before the first page is rendered.
+function readBuild(file) {
+  try {
+    const id = readFileSync(file, 'utf8').trim()
+    return id === '' ? undefined : { id, startedAt: statSync(file).mtimeMs }
+  } catch {
+    return undefined
+  }
+}
+
+let reader
+
+/** What Next.js itself reads a prerendered page or route from, or `undefined`. */
+function prerendered({ fs, serverDistDir }) {
+  if (reader === undefined) {
+    try {
+      reader = require('next/dist/server/lib/incremental-cache/file-system-cache').default
+    } catch {
+      reader = null
+    }
+  }
+  return (
+    reader && fs && new reader({ fs, serverDistDir, flushToDisk: false, maxMemoryCacheSize: 0, revalidatedTags: [] })
+  )
+}
+
+module.exports = { buildIn, isBuilding, prerendered }

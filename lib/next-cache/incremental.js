@@ -1,0 +1,160 @@
+'use strict'
+
+const { argumentError } = require('../error.js')
+const { describe } = require('../options.js')
+const { buildIn, isBuilding, prerendered } = require('./build.js')
+const { divide, unite } = require('./entry.js')
+const { readHandlerOptions } = require('./options.js')
+const { Recent } = require('./recent.js')
+const { localTime } = require('./store-clock.js')
+const { CacheStore } = require('./store.js')
+
+const TAGS = 'x-next-cache-tags'
+const DAY_MS = 86_400_000
+// A build caches what is asked for without caching, so that its pages see the same.
+const BUILD_TTL_MS = DAY_MS / 24
+// No page takes as long.
+const LONGEST_RENDER_MS = 60_000
+
+/** A class for the option `cacheHandler` of Next.js: pages, responses of routes and of `fetch`, `unstable_cache` and images. */
+function createCacheHandler(options) {
+  const own = readHandlerOptions(options, ['buildId'])
+  const { buildId } = own
+  if (buildId !== undefined && (typeof buildId !== 'string' || buildId === '')) {
+    throw argumentError(`buildId must be a string that is not empty, got ${describe(buildId)}`)
+  }
+  const store = new CacheStore(own)
+  // Next.js makes an object for every request.
+  const cache = new IncrementalStore(store, own)
+  return class CacheHandler {
+    #context
+
+    constructor(context) {
+      this.#context = context ?? {}
+    }
+
+    get(cacheKey, context) {
+      return cache.get(cacheKey, context, this.#context)
+    }
+
+    set(cacheKey, data, context) {
+      return cache.set(cacheKey, data, context, this.#context)
+    }
+
+    async revalidateTag(tags, durations) {
+      await store.updateTags([tags].flat(), durations)
+    }
+
+    // Nothing is kept for a request.
+    resetRequestCache() {}
+
+    static stats() {
+      return store.stats()
+    }
+  }
+}
+
+class IncrementalStore {
+  #store
+  #buildId
+  #longestMs
+  // By key: when a value was missing or old, so that another is being made.
+  #startedAt = new Recent()
+
+  constructor(store, { buildId, maxAgeSeconds }) {
+    this.#store = store
+    this.#buildId = buildId
+    this.#longestMs = maxAgeSeconds * 1000
+  }
+
+  async get(cacheKey, context, handler) {
+    const key = this.#keyOf(cacheKey, context.kind, handler)
+    if (key === undefined) return null
+    const tags = [...(context.tags ?? []), ...(context.softTags ?? [])]
+    // What the request before this one, an action, has invalidated.
+    if (tags.some((tag) => handler.revalidatedTags?.includes(tag))) return null
+    const at = localTime()
+    const found = await this.#store.read(key, tags)
+    const entry = found?.header
+      ? this.#entryOf(found, context)
+      : await this.#prerendered(found, cacheKey, context, handler)
+    if (entry && isFresh(entry, context)) this.#startedAt.delete(key)
+    else if (!(this.#startedAt.get(key) > at - LONGEST_RENDER_MS)) this.#startedAt.set(key, at)
+    return entry ?? null
+  }
+
+  async set(cacheKey, data, context, handler) {
+    const key = this.#keyOf(cacheKey, context.fetchCache ? 'FETCH' : (context.kind ?? data?.kind), handler)
+    // Next.js keeps a `notFound` in this way, and takes it for nothing else.
+    if (key === undefined || (data === null && context.fetchCache)) return
+    const startedAt = this.#startedAt.get(key) ?? localTime()
+    this.#startedAt.delete(key)
+    const tags = tagsOf(data, context)
+    const { cacheControl } = context
+    const ttlMs = context.isImplicitBuildTimeCache ? BUILD_TTL_MS : (cacheControl?.expire ?? Infinity) * 1000
+    const { parts, ...value } = data ? divide(data) : { plain: null, places: [], parts: [] }
+    await this.#store.pending(key, async () => {
+      if (ttlMs > 0) await this.#store.write(key, startedAt, ttlMs, { tags, cacheControl, value }, parts)
+    })
+  }
+
+  #keyOf(cacheKey, kind, handler) {
+    const { keys } = this.#store
+    if (kind === 'FETCH') return keys.fetch(cacheKey)
+    const id = this.#buildId ?? buildIn(handler.serverDistDir)?.id
+    // A build writes its pages to files itself.
+    if (id === undefined || isBuilding()) return undefined
+    return keys.ofBuild(kind === 'IMAGE' ? 'image' : 'page', id, cacheKey)
+  }
+
+  #entryOf({ header, parts, state }, context) {
+    const { cacheControl, storedAt, value } = header
+    const data = value.plain === null ? null : unite(value, parts)
+    if (data === undefined) return undefined
+    const entry = { lastModified: this.#store.localAt(storedAt), value: data }
+    if (cacheControl) entry.cacheControl = cacheControl
+    return state === 'stale' ? outdated(entry, context) : entry
+  }
+
+  /** The page as it was built, unless one of its tags was invalidated since then, or the store could not say. */
+  async #prerendered(found, cacheKey, context, handler) {
+    if (!found || context.kind === 'FETCH' || context.kind === 'IMAGE') return undefined
+    try {
+      const entry = await prerendered(handler)?.get(cacheKey, context)
+      if (!entry || entry.lastModified < localTime() - this.#longestMs) return undefined
+      const madeAt = Math.min(entry.lastModified, buildIn(handler.serverDistDir)?.startedAt ?? Infinity)
+      const state = found.states.classify(tagsOf(entry.value, {}), madeAt)
+      if (state === 'expired') return undefined
+      return state === 'stale' ? outdated(entry, context) : entry
+    } catch {
+      return undefined
+    }
+  }
+}
+
+/** The tags of a value that is stored. */
+function tagsOf(data, context) {
+  if (context.fetchCache) return [...new Set([...(context.tags ?? []), ...(data?.tags ?? [])])]
+  const header = data?.headers?.[TAGS]
+  return typeof header === 'string' && header !== '' ? header.split(',') : []
+}
+
+/** Makes an entry so old that Next.js still serves it, and replaces it meanwhile. */
+function outdated(entry, context) {
+  const { lastModified, value, cacheControl } = entry
+  let seconds = context.kind === 'FETCH' ? context.revalidate || value.revalidate : cacheControl?.revalidate
+  if (typeof seconds !== 'number') {
+    seconds = 1
+    entry.cacheControl = { ...cacheControl, revalidate: seconds }
+  }
+  entry.lastModified = Math.min(lastModified, localTime() - seconds * 1000 - 1)
+  return entry
+}
+
+/** Whether Next.js will serve an entry without replacing it, as far as can be known here. */
+function isFresh({ lastModified, value, cacheControl }, { kind, revalidate }) {
+  const seconds = kind === 'FETCH' ? revalidate || value?.revalidate : (cacheControl?.revalidate ?? 1)
+  return seconds === false || localTime() < lastModified + seconds * 1000
+}
+
+module.exports = { createCacheHandler }
