@@ -28,20 +28,4 @@ function readBuild(file) {
   }
 }
 
-let reader
-
-/** What Next.js itself reads a prerendered page or route from, or `undefined`. */
-function prerendered({ fs, serverDistDir }) {
-  if (reader === undefined) {
-    try {
-      reader = require('next/dist/server/lib/incremental-cache/file-system-cache').default
-    } catch {
-      reader = null
-    }
-  }
-  return (
-    reader && fs && new reader({ fs, serverDistDir, flushToDisk: false, maxMemoryCacheSize: 0, revalidatedTags: [] })
-  )
-}
-
-module.exports = { buildIn, isBuilding, prerendered }
+module.exports = { buildIn, isBuilding }

@@ -2,8 +2,9 @@
 
 const { argumentError } = require('../error.js')
 const { describe } = require('../options.js')
-const { buildIn, isBuilding, prerendered } = require('./build.js')
+const { buildIn, isBuilding } = require('./build.js')
 const { divide, unite } = require('./entry.js')
+const { prerendered, setLifetime } = require('./internals.js')
 const { readHandlerOptions } = require('./options.js')
 const { Recent } = require('./recent.js')
 const { localTime } = require('./store-clock.js')
@@ -73,13 +74,14 @@ class IncrementalStore {
     const tags = [...(context.tags ?? []), ...(context.softTags ?? [])]
     // What the request before this one, an action, has invalidated.
     if (tags.some((tag) => handler.revalidatedTags?.includes(tag))) return null
-    const at = localTime()
     const found = await this.#store.read(key, tags)
     const entry = found?.header
       ? this.#entryOf(found, context)
       : await this.#prerendered(found, cacheKey, context, handler)
+    const at = localTime()
     if (entry && isFresh(entry, context)) this.#startedAt.delete(key)
     else if (!(this.#startedAt.get(key) > at - LONGEST_RENDER_MS)) this.#startedAt.set(key, at)
+    if (entry?.cacheControl && context.kind !== 'IMAGE') setLifetime(cacheKey, entry.cacheControl)
     return entry ?? null
   }
 
