@@ -28,8 +28,9 @@ class Keys {
   }
 }
 
+// In UTF-16, which can express any string.
 function hashOf(key) {
-  return createHash('sha256').update(String(key)).digest('hex')
+  return createHash('sha256').update(String(key), 'utf16le').digest('hex')
 }
 
 /** A build's id without what has a meaning in keys, in patterns or in commands. */

@@ -48,18 +48,18 @@ class Outage {
     this.#since = undefined
   }
 
-  /** Takes note of an error, and logs it: once in an outage, and once per code if the store refuses. */
+  /** Takes note of an error, and logs it: once in an outage, and any other once per code. */
   failed(error) {
     if (isUnavailable(error)) {
       if (this.#since !== undefined) return
       this.#since = this.#probedAt = localTime()
       this.count++
-      this.#log(`cinnabar: the cache of Next.js does without its server, so pages are rendered anew: ${error.message}`)
+      this.#log(
+        `cinnabar: the cache of Next.js does without its server, so that pages are rendered anew: ${error.message}`,
+      )
     } else if (!this.#reported.has(error?.code)) {
       this.#reported.add(error?.code)
-      this.#log(
-        `cinnabar: the cache of Next.js is refused by its server, so pages are rendered anew: ${error?.message}`,
-      )
+      this.#log(`cinnabar: the cache of Next.js has failed, so that a page is rendered anew: ${error?.message}`)
     }
   }
 }

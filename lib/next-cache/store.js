@@ -73,8 +73,8 @@ class CacheStore {
     try {
       text = headerText(header, parts)
     } catch (error) {
-      this.#outage.failed(error)
-      return
+      this.#failed(error)
+      return this.#drop(key)
     }
     const run = (client) => this.#writeNow(client, key, startedAt, ttlMs, text, parts)
     await this.#within(this.#attempt(WRITE_MS, run))
@@ -84,20 +84,19 @@ class CacheStore {
     if (this.#clock.ageMs > 1000) await this.#tags.read(client, [])
     const times = { madeAt: this.#clock.earliest(startedAt), storedAt: this.#clock.earliest(localTime()) }
     const bytes = writeEntry(times, text, parts)
-    if (bytes.length > this.#options.maxEntryBytes) return this.#dropNow(client, key)
+    if (bytes.length > this.#options.maxEntryBytes) {
+      this.#counts.tooLarge++
+      return client.unlink(key)
+    }
     const longest = this.#options.maxAgeSeconds * 1000
     await client.set(key, bytes, { PX: Math.ceil(Math.min(ttlMs, longest)) })
     this.#counts.stored++
   }
 
-  /** Deletes the entry of a key, in place of a value that is too large. */
-  async drop(key) {
-    await this.#within(this.#attempt(WRITE_MS, (client) => this.#dropNow(client, key)))
-  }
-
-  async #dropNow(client, key) {
+  /** Does in place of `write` what it does for a value that is too large: what that would have replaced is deleted. */
+  async refuse(key) {
     this.#counts.tooLarge++
-    await client.unlink(key)
+    await this.#drop(key)
   }
 
   /** Runs `work()`, for which reads of the key wait. */
@@ -157,6 +156,10 @@ class CacheStore {
       if (error?.code !== 'E_MAYBE_APPLIED' || deadline - localTime() < 1) throw error
       return run(this.#clientUntil(deadline), deadline)
     }
+  }
+
+  #drop(key) {
+    return this.#within(this.#attempt(WRITE_MS, (client) => client.unlink(key)))
   }
 
   #failed(error) {

@@ -4,8 +4,6 @@ const { READ, UPDATE } = require('./scripts.js')
 const { localTime } = require('./store-clock.js')
 
 const MOST_TAGS = 100_000
-// What a tag may have before it: it must not be the name of another field.
-const MARK = '#'
 
 /** The states of tags as a script has read them: what they make of entries. */
 class TagStates {
@@ -92,8 +90,10 @@ class Tags {
   }
 }
 
+// Not the name of another field, whatever the tag is; what no text can carry is written as an escape.
 function fieldOf(tag) {
-  return MARK + tag
+  const text = String(tag)
+  return text.isWellFormed() ? `#${text}` : JSON.stringify(text)
 }
 
 function stateOf(text) {

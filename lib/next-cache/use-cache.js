@@ -55,7 +55,7 @@ function handlerOn(store) {
       return
     }
     const parts = await read(value, store.maxEntryBytes)
-    if (!parts) return store.drop(key)
+    if (!parts) return store.refuse(key)
     const header = { tags, stale, timestamp, expire, revalidate, origin: ORIGIN }
     await store.write(key, timestamp, ttlMs, header, parts)
   }
