@@ -77,7 +77,7 @@ class IncrementalStore {
     const found = await this.#store.read(key, tags)
     const entry = found?.header
       ? this.#entryOf(found, context)
-      : await this.#prerendered(found, cacheKey, context, handler)
+      : await this.#prerendered(found, key, cacheKey, context, handler)
     const at = localTime()
     if (entry && isFresh(entry, context)) this.#startedAt.delete(key)
     else if (!(this.#startedAt.get(key) > at - LONGEST_RENDER_MS)) this.#startedAt.set(key, at)
@@ -119,13 +119,13 @@ class IncrementalStore {
   }
 
   /** The page as it was built, unless one of its tags was invalidated since then, or the store could not say. */
-  async #prerendered(found, cacheKey, context, handler) {
+  async #prerendered(found, key, cacheKey, context, handler) {
     if (!found || context.kind === 'FETCH' || context.kind === 'IMAGE') return undefined
     try {
       const entry = await prerendered(handler)?.get(cacheKey, context)
       if (!entry || entry.lastModified < localTime() - this.#longestMs) return undefined
       const madeAt = Math.min(entry.lastModified, buildIn(handler.serverDistDir)?.startedAt ?? Infinity)
-      const state = found.states.classify(tagsOf(entry.value, {}), madeAt)
+      const state = await this.#store.stateOf(key, tagsOf(entry.value, {}), madeAt, found.states)
       if (state === 'expired') return undefined
       return state === 'stale' ? outdated(entry, context) : entry
     } catch {

@@ -64,6 +64,14 @@ class CacheStore {
     return state === 'expired' ? { states } : { states, state, ...entry }
   }
 
+  /** The state of an entry that is kept elsewhere, made at a time of the store: what `read` has returned for its key has `states`. */
+  async stateOf(key, tags, madeAt, states) {
+    if (tags.length > 0) this.#known.set(key, tags)
+    const { timeoutMs } = this.#options
+    const all = states.has(tags) ? states : await this.#attempt(timeoutMs, (client) => this.#tags.read(client, tags))
+    return all?.classify(tags, madeAt) ?? 'expired'
+  }
+
   /**
    * Writes an entry whose value was begun at a local time. `header` has its `tags`. Returns when it is stored, or was not, or
    * `timeoutMs` have passed, after which it may still be stored.

@@ -24,21 +24,19 @@ class TagStates {
     return new TagStates(other.now, since, new Map([...this.states, ...other.states]))
   }
 
-  /** What an entry with these tags is that was made at a time of the store in milliseconds: `fresh`, `stale` or `expired`. */
+  /** What an entry with these tags, all of them read, is that was made at a time of the store in milliseconds: `fresh`, `stale` or `expired`. */
   classify(tags, madeAt) {
     const made = madeAt * 1000
     if (made <= this.since) return 'expired'
     let result = 'fresh'
     for (const tag of tags) {
-      const { expired, stale, due } = this.states.get(tag) ?? UNTOUCHED
+      const { expired, stale, due } = this.states.get(tag)
       if (made <= expired || (made <= stale && due > 0 && due <= this.now)) return 'expired'
       if (made <= stale) result = 'stale'
     }
     return result
   }
 }
-
-const UNTOUCHED = { expired: 0, stale: 0, due: 0 }
 
 /** Reads and invalidates tags in the store, whose clock it observes. */
 class Tags {
