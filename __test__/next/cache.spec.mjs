@@ -40,6 +40,7 @@ for (const [version, packages] of [
     let app, servers, one, other
     before(async () => {
       await redis.command('FLUSHALL')
+      upstream.counts.clear()
       app = next.copyApp('incremental', packages)
       const printed = await next.build(app, 'one', { REDIS_URL: 'redis://127.0.0.1:1' })
       assert.ok(printed.match(/does without its server/g)?.length >= 1, printed)

@@ -6,7 +6,6 @@ const { buildIn, isBuilding } = require('./build.js')
 const { divide, unite } = require('./entry.js')
 const { prerendered, setLifetime } = require('./internals.js')
 const { readHandlerOptions } = require('./options.js')
-const { Recent } = require('./recent.js')
 const { localTime } = require('./store-clock.js')
 const { CacheStore } = require('./store.js')
 
@@ -14,8 +13,6 @@ const TAGS = 'x-next-cache-tags'
 const DAY_MS = 86_400_000
 // A build caches what is asked for without caching, so that its pages see the same.
 const BUILD_TTL_MS = DAY_MS / 24
-// No page takes as long.
-const LONGEST_RENDER_MS = 60_000
 
 /** A class for the option `cacheHandler` of Next.js: pages, responses of routes and of `fetch`, `unstable_cache` and images. */
 function createCacheHandler(options) {
@@ -28,18 +25,19 @@ function createCacheHandler(options) {
   // Next.js makes an object for every request.
   const cache = new IncrementalStore(store, own)
   return class CacheHandler {
-    #context
+    #request
 
     constructor(context) {
-      this.#context = context ?? {}
+      // `startedAt` has by key when a value was missing or old, so that this request makes another.
+      this.#request = { ...context, startedAt: new Map() }
     }
 
     get(cacheKey, context) {
-      return cache.get(cacheKey, context, this.#context)
+      return cache.get(cacheKey, context, this.#request)
     }
 
     set(cacheKey, data, context) {
-      return cache.set(cacheKey, data, context, this.#context)
+      return cache.set(cacheKey, data, context, this.#request)
     }
 
     async revalidateTag(tags, durations) {
@@ -59,8 +57,6 @@ class IncrementalStore {
   #store
   #buildId
   #longestMs
-  // By key: when a value was missing or old, so that another is being made.
-  #startedAt = new Recent()
 
   constructor(store, { buildId, maxAgeSeconds }) {
     this.#store = store
@@ -68,29 +64,28 @@ class IncrementalStore {
     this.#longestMs = maxAgeSeconds * 1000
   }
 
-  async get(cacheKey, context, handler) {
-    const key = this.#keyOf(cacheKey, context.kind, handler)
+  async get(cacheKey, context, request) {
+    const key = this.#keyOf(cacheKey, context.kind, request)
     if (key === undefined) return null
     const tags = [...(context.tags ?? []), ...(context.softTags ?? [])]
     // What the request before this one, an action, has invalidated.
-    if (tags.some((tag) => handler.revalidatedTags?.includes(tag))) return null
+    if (tags.some((tag) => request.revalidatedTags?.includes(tag))) return null
     const found = await this.#store.read(key, tags)
     const entry = found?.header
       ? this.#entryOf(found, context)
-      : await this.#prerendered(found, key, cacheKey, context, handler)
-    const at = localTime()
-    if (entry && isFresh(entry, context)) this.#startedAt.delete(key)
-    else if (!(this.#startedAt.get(key) > at - LONGEST_RENDER_MS)) this.#startedAt.set(key, at)
+      : await this.#prerendered(found, key, cacheKey, context, request)
+    if (entry && isFresh(entry, context)) request.startedAt.delete(key)
+    else if (!request.startedAt.has(key)) request.startedAt.set(key, localTime())
     if (entry?.cacheControl && context.kind !== 'IMAGE') setLifetime(cacheKey, entry.cacheControl)
     return entry ?? null
   }
 
-  async set(cacheKey, data, context, handler) {
-    const key = this.#keyOf(cacheKey, context.fetchCache ? 'FETCH' : (context.kind ?? data?.kind), handler)
+  async set(cacheKey, data, context, request) {
+    const key = this.#keyOf(cacheKey, context.fetchCache ? 'FETCH' : (context.kind ?? data?.kind), request)
     // Next.js keeps a `notFound` in this way, and takes it for nothing else.
     if (key === undefined || (data === null && context.fetchCache)) return
-    const startedAt = this.#startedAt.get(key) ?? localTime()
-    this.#startedAt.delete(key)
+    const startedAt = request.startedAt.get(key) ?? localTime()
+    request.startedAt.delete(key)
     const tags = tagsOf(data, context)
     const { cacheControl } = context
     const ttlMs = context.isImplicitBuildTimeCache ? BUILD_TTL_MS : (cacheControl?.expire ?? Infinity) * 1000
@@ -100,10 +95,10 @@ class IncrementalStore {
     })
   }
 
-  #keyOf(cacheKey, kind, handler) {
+  #keyOf(cacheKey, kind, request) {
     const { keys } = this.#store
     if (kind === 'FETCH') return keys.fetch(cacheKey)
-    const id = this.#buildId ?? buildIn(handler.serverDistDir)?.id
+    const id = this.#buildId ?? buildIn(request.serverDistDir)?.id
     // A build writes its pages to files itself.
     if (id === undefined || isBuilding()) return undefined
     return keys.ofBuild(kind === 'IMAGE' ? 'image' : 'page', id, cacheKey)
@@ -119,12 +114,12 @@ class IncrementalStore {
   }
 
   /** The page as it was built, unless one of its tags was invalidated since then, or the store could not say. */
-  async #prerendered(found, key, cacheKey, context, handler) {
+  async #prerendered(found, key, cacheKey, context, request) {
     if (!found || context.kind === 'FETCH' || context.kind === 'IMAGE') return undefined
     try {
-      const entry = await prerendered(handler)?.get(cacheKey, context)
+      const entry = await prerendered(request)?.get(cacheKey, context)
       if (!entry || entry.lastModified < localTime() - this.#longestMs) return undefined
-      const madeAt = Math.min(entry.lastModified, buildIn(handler.serverDistDir)?.startedAt ?? Infinity)
+      const madeAt = Math.min(entry.lastModified, buildIn(request.serverDistDir)?.startedAt ?? Infinity)
       const state = await this.#store.stateOf(key, tagsOf(entry.value, {}), madeAt, found.states)
       if (state === 'expired') return undefined
       return state === 'stale' ? outdated(entry, context) : entry
