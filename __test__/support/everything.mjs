@@ -5,8 +5,11 @@ import assert from 'node:assert/strict'
 import { RateLimiter, SessionManager } from 'cinnabar'
 import { secondaryStorage } from 'cinnabar/better-auth'
 import { CinnabarStore } from 'cinnabar/express-session'
+import { createCacheHandler } from 'cinnabar/next/cache-handler'
+import { createCacheHandlers } from 'cinnabar/next/cache-handlers'
 
 import { refuses, until } from '../helpers.mjs'
+import { pageOf, put, textOf } from './next-cache.mjs'
 
 async function sessions(service) {
   await sessionsWithoutEvents(service)
@@ -129,6 +132,23 @@ async function betterAuth(service) {
   await storage.set('a', 'b')
   await storage.delete('a')
   assert.deepEqual([await storage.increment('n', 60), await storage.increment('n', 60)], [1, 2])
+}
+
+async function nextCache(service) {
+  const handlers = createCacheHandlers({ service, log: false })
+  const Handler = createCacheHandler({ service, log: false, buildId: 'one', maxEntryBytes: 4096 })
+  const handler = new Handler({ revalidatedTags: [] })
+  await put(handlers, 'key', 'value', { tags: ['a'] })
+  assert.equal(await textOf(await handlers.get('key', ['b'])), 'value')
+  const page = { kind: 'APP_PAGE' }
+  assert.equal(await handler.get('/page', page), null)
+  await handler.set('/page', pageOf('page', ['a']), { cacheControl: { revalidate: 60, expire: 600 } })
+  assert.equal((await handler.get('/page', page)).value.html, 'page')
+  await handlers.updateTags(['a'], { expire: 60 })
+  await handler.revalidateTag('a')
+  assert.equal(await handlers.get('key', ['b']), undefined)
+  await handler.set('/page', pageOf('x'.repeat(5000)), { cacheControl: { revalidate: 60, expire: 600 } })
+  assert.deepEqual([handlers.stats().failures, Handler.stats().failures, Handler.stats().tooLarge], [0, 0, 1])
 }
 
 async function cache({ cache }) {
@@ -307,6 +327,7 @@ export const everything = {
   'express-session': expressSession,
   'better-auth': betterAuth,
   cache,
+  'next cache': nextCache,
   'rate limits': limiter,
   locks,
   rooms,

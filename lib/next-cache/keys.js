@@ -2,6 +2,8 @@
 
 const { createHash } = require('node:crypto')
 
+const DEFAULT_PREFIX = 'next:'
+
 /** The keys of one prefix. What Next.js calls a key may be of any length and contain any data, so only its hash is in them. */
 class Keys {
   #prefix
@@ -38,4 +40,4 @@ function nameOf(build) {
   return build.length <= 64 && /^[\w.-]+$/.test(build) ? build : hashOf(build)
 }
 
-module.exports = { Keys }
+module.exports = { DEFAULT_PREFIX, Keys }

@@ -4,6 +4,7 @@ const { redisService } = require('../default-service.js')
 const { argumentError } = require('../error.js')
 const { isService, notAService } = require('../native-service.js')
 const { assertFunction, assertMilliseconds, describe, describeNumber, ownOptions } = require('../options.js')
+const { DEFAULT_PREFIX } = require('./keys.js')
 
 const NAMES = ['service', 'prefix', 'timeoutMs', 'tagTimeoutMs', 'maxAgeSeconds', 'maxEntryBytes', 'log']
 const DAY = 86_400
@@ -14,7 +15,7 @@ const MOST_BYTES = 512 * 1024 * 1024
 function readHandlerOptions(options, more = []) {
   const {
     service = redisService,
-    prefix = 'next:',
+    prefix = DEFAULT_PREFIX,
     timeoutMs = 500,
     tagTimeoutMs = 2000,
     maxAgeSeconds = 30 * DAY,
