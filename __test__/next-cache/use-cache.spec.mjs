@@ -1,11 +1,12 @@
 // The handler for 'use cache', called as Next.js does, by two instances on one store.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 
 import handlers, { createCacheHandlers } from 'cinnabar/next/cache-handlers'
 
-import { deferred, rawClient, refuses, runJson } from '../helpers.mjs'
+import { deferred, rawClient, refuses, root, runJson } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
 import { bytesOf, entryOf, now, put, streamOf, textOf } from '../support/next-cache.mjs'
 
@@ -398,6 +399,19 @@ test('options are checked when the handler is created', async () => {
   ]) {
     await refuses((async () => createCacheHandlers(options))(), 'E_INVALID_ARGUMENT')
   }
+})
+
+test('docs/next-cache.md shows modules that Next.js can load, and the defaults of all options', async () => {
+  const page = readFileSync(`${root}/docs/next-cache.md`, 'utf8')
+  const modules = [...page.matchAll(/^```js\n([^]*?)^```$/gm)].map(([, code]) => code)
+  assert.equal(modules.length, 2)
+  for (const code of modules) {
+    const own = code.replace('export default', 'const own =')
+    assert.equal(await runJson(`${own}\nconsole.log(typeof own.stats().hits === 'number')`), true)
+  }
+  const declared = readFileSync(`${root}/next-cache-handlers.d.ts`, 'utf8')
+  const [, options] = /interface NextCacheOptions \{([^]*?)\n\}/.exec(declared)
+  for (const [, name] of options.matchAll(/^ {2}(\w+)\?:/gm)) assert.match(page, new RegExp(`^\\| \`${name}\``, 'm'))
 })
 
 async function keysOf(client) {
