@@ -118,6 +118,10 @@ for (const engine of engines) {
         assert.equal(await one.get('key', []), undefined)
         assert.equal((await one.get('never', [])).revalidate, -1)
         assert.equal((await one.get('newest', [])).revalidate, 900)
+        // What has expired stays so when the tag becomes stale again.
+        await other.updateTags(['a'], { expire: 3600 })
+        assert.equal(await one.get('key', []), undefined)
+        assert.equal((await one.get('newest', [])).revalidate, -1)
       }),
     )
 
@@ -227,6 +231,48 @@ for (const engine of engines) {
     )
 
     test(
+      'gives a key a ttl when the store was only read',
+      withTwo(async (one, _other, client) => {
+        assert.equal(await one.get('key', ['a']), undefined)
+        assert.deepEqual(await keysOf(client), ['next:{tags}'])
+        assert.ok((await client.ttl('next:{tags}')) > 30 * 86_400)
+      }),
+    )
+
+    test(
+      'forgets tags that no entry can be as old as, and the oldest of too many, whose entries then count as invalid',
+      withTwo(
+        async (one, other, client, service) => {
+          const count = async () => [
+            await client.zCard('next:{tags}:order'),
+            (await client.hKeys('next:{tags}')).length - 1,
+          ]
+          if (engine.advance) {
+            await one.updateTags(['old'])
+            for (let step = 0; step < 2; step++) {
+              await engine.advance(service, 2_400_000)
+              await one.get('key', [])
+            }
+            await one.updateTags(['new'])
+            assert.deepEqual(await count(), [1, 1])
+          }
+          await put(one, 'before', 'value')
+          for (let from = 0; from < 101_000; from += 5000) {
+            const tags = Array.from({ length: Math.min(5000, 101_000 - from) }, (_, at) => `tag ${from + at}`)
+            await one.updateTags(tags)
+            if (from === 0) await put(one, 'between', 'value')
+          }
+          while ((await count())[0] > 100_000) await one.updateTags(['last'])
+          assert.deepEqual(await count(), [100_000, 100_000])
+          assert.equal(await other.get('before', []), undefined)
+          await put(one, 'after', 'value', { tags: ['tag 0'] })
+          assert.equal(await textOf(await other.get('after', [])), 'value')
+        },
+        { maxAgeSeconds: 60, tagTimeoutMs: 10_000 },
+      ),
+    )
+
+    test(
       'treats everything as invalid after the states of tags were lost',
       withTwo(async (one, other, client) => {
         await put(one, 'key', 'old', { tags: ['a'] })
@@ -240,6 +286,7 @@ for (const engine of engines) {
         await client.unlink('next:{tags}:order')
         await one.updateTags(['c'])
         assert.equal(await other.get('key', []), undefined)
+        assert.equal((await client.hKeys('next:{tags}')).length, 2)
       }),
     )
 
