@@ -457,8 +457,10 @@ test('docs/next-cache.md shows modules that Next.js can load, and the defaults o
     assert.equal(await runJson(`${own}\nconsole.log(typeof own.stats().hits === 'number')`), true)
   }
   const declared = readFileSync(`${root}/next-cache-handlers.d.ts`, 'utf8')
-  const [, options] = /interface NextCacheOptions \{([^]*?)\n\}/.exec(declared)
-  for (const [, name] of options.matchAll(/^ {2}(\w+)\?:/gm)) assert.match(page, new RegExp(`^\\| \`${name}\``, 'm'))
+  const [, options] = /interface NextCacheOptions \{([^]*?)\n {2}\}/.exec(declared)
+  const names = [...options.matchAll(/^ {4}(\w+)\?:/gm)].map(([, name]) => name)
+  assert.equal(names.length, 7)
+  for (const name of names) assert.match(page, new RegExp(`^\\| \`${name}\``, 'm'))
 })
 
 async function keysOf(client) {
