@@ -4,10 +4,11 @@ import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 
 import Handler, { createCacheHandler } from 'cinnabar/next/cache-handler'
+import { createCacheHandlers } from 'cinnabar/next/cache-handlers'
 
-import { rawClient, refuses } from '../helpers.mjs'
+import { deferred, rawClient, refuses } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
-import { fetchedOf, now, pageOf, serverFilesOf } from '../support/next-cache.mjs'
+import { entryOf, fetchedOf, now, pageOf, serverFilesOf } from '../support/next-cache.mjs'
 
 const PAGE = { kind: 'APP_PAGE', isFallback: false }
 const FETCH = { kind: 'FETCH', tags: ['a'], softTags: ['_N_T_/shop'] }
@@ -160,6 +161,47 @@ for (const engine of engines) {
     )
 
     test(
+      'does not serve what a request that began before an invalidation has made without reading it',
+      withTwo(async (one, other, _client, make) => {
+        await put(one, '/page', pageOf('page', ['a']), lifetime(900))
+        const request = make()
+        assert.equal((await request.get('/page', PAGE)).value.html, 'page')
+        await other.revalidateTag(['a'])
+        await request.set('/page', pageOf('old', ['a']), lifetime(900))
+        await request.set('fetch', fetchedOf('old'), toFetch)
+        assert.equal(await other.get('/page', PAGE), null)
+        assert.equal(await other.get('fetch', FETCH), null)
+        await put(make(), '/page', pageOf('new', ['a']), lifetime(900))
+        assert.equal((await other.get('/page', PAGE)).value.html, 'new')
+      }),
+    )
+
+    test(
+      "does not serve a page with the result of 'use cache' that another request began before an invalidation",
+      withTwo(async (_one, other, _client, make, service) => {
+        const handlers = createCacheHandlers({ service })
+        for (const [invalidated, expected] of [
+          ['b', 'page'],
+          ['a', undefined],
+        ]) {
+          const { promise, resolve } = deferred()
+          assert.equal(await handlers.get('key', []), undefined)
+          const begun = entryOf('before', { tags: ['a'] })
+          const stored = handlers.set('key', promise)
+          await other.revalidateTag([invalidated])
+          const request = make()
+          assert.equal(await request.get('/page', PAGE), null)
+          // Next.js lets this request join the generation, whose result ends up in the page.
+          resolve(begun)
+          await stored
+          await request.set('/page', pageOf('page', ['a']), lifetime(900))
+          assert.equal((await other.get('/page', PAGE))?.value.html, expected)
+          await other.revalidateTag(['a'])
+        }
+      }),
+    )
+
+    test(
       'keeps pages and images of builds separate, and shares fetches',
       withTwo(async (one, _other, _client, make) => {
         const next = make(serverFilesOf('two'))
@@ -184,7 +226,8 @@ for (const engine of engines) {
 
     test(
       'has no pages without a build, nor while it is built, but fetches',
-      withTwo(async (_one, _other, client, make) => {
+      withTwo(async (one, _other, client, make) => {
+        assert.equal(await one.get('fetch', FETCH), null)
         const nowhere = make('nowhere')
         const during = make()
         for (const [handler, phase] of [

@@ -4,6 +4,7 @@ const { argumentError } = require('../error.js')
 const { describe } = require('../options.js')
 const { buildIn, isBuilding } = require('./build.js')
 const { divide, unite } = require('./entry.js')
+const { earliestContent } = require('./generations.js')
 const { prerendered, setLifetime } = require('./internals.js')
 const { readHandlerOptions } = require('./options.js')
 const { localTime } = require('./store-clock.js')
@@ -29,7 +30,7 @@ function createCacheHandler(options) {
 
     constructor(context) {
       // `startedAt` has by key when a value was missing or old, so that this request makes another.
-      this.#request = { ...context, startedAt: new Map() }
+      this.#request = { ...context, createdAt: localTime(), startedAt: new Map() }
     }
 
     get(cacheKey, context) {
@@ -74,8 +75,7 @@ class IncrementalStore {
     const entry = found?.header
       ? this.#entryOf(found, context)
       : await this.#prerendered(found, key, cacheKey, context, request)
-    if (entry && isFresh(entry, context)) request.startedAt.delete(key)
-    else if (!request.startedAt.has(key)) request.startedAt.set(key, localTime())
+    if (!(entry && isFresh(entry, context)) && !request.startedAt.has(key)) request.startedAt.set(key, localTime())
     if (entry?.cacheControl && context.kind !== 'IMAGE') setLifetime(cacheKey, entry.cacheControl)
     return entry ?? null
   }
@@ -84,7 +84,9 @@ class IncrementalStore {
     const key = this.#keyOf(cacheKey, context.fetchCache ? 'FETCH' : (context.kind ?? data?.kind), request)
     // Next.js keeps a `notFound` in this way, and takes it for nothing else.
     if (key === undefined || (data === null && context.fetchCache)) return
-    const startedAt = request.startedAt.get(key) ?? localTime()
+    // Next.js also makes pages that it has not read before, as in place of a fallback.
+    const renderedAt = request.startedAt.get(key) ?? request.createdAt
+    const startedAt = context.fetchCache ? renderedAt : earliestContent(renderedAt)
     request.startedAt.delete(key)
     const tags = tagsOf(data, context)
     const { cacheControl } = context

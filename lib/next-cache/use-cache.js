@@ -3,6 +3,7 @@
 const { hostname } = require('node:os')
 const { performance } = require('node:perf_hooks')
 
+const { generationEnded } = require('./generations.js')
 const { readHandlerOptions } = require('./options.js')
 const { localTime } = require('./store-clock.js')
 const { CacheStore } = require('./store.js')
@@ -49,6 +50,7 @@ function handlerOn(store) {
 
   async function keep(key, pendingEntry) {
     const { value, tags, stale, timestamp, expire, revalidate } = await pendingEntry
+    generationEnded(timestamp)
     const ttlMs = timestamp + expire * 1000 - localTime()
     if (!(ttlMs > 0)) {
       abandon(value)
