@@ -191,6 +191,7 @@ for (const engine of engines) {
           await other.revalidateTag([invalidated])
           const request = make()
           assert.equal(await request.get('/page', PAGE), null)
+          await handlers.set('short', Promise.resolve(entryOf('begun and ended meanwhile')))
           // Next.js lets this request join the generation, whose result ends up in the page.
           resolve(begun)
           await stored
