@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 
 import handlers, { createCacheHandlers } from 'cinnabar/next/cache-handlers'
 
-import { deferred, rawClient, refuses, root, runJson } from '../helpers.mjs'
+import { deferred, rawClient, refuses, root, runJson, runNode } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
 import { bytesOf, entryOf, now, put, streamOf, textOf } from '../support/next-cache.mjs'
 
@@ -424,6 +424,25 @@ test('the module is a handler itself, on the default service, and connects at th
     { env: engines[1].env() },
   )
   assert.deepEqual(states, [false, true])
+})
+
+test('in an edge function it loads, caches nothing, and rejects invalidations with the reason', async () => {
+  const source = `
+    import handlers from 'cinnabar/next/cache-handlers'
+    import Handler from 'cinnabar/next/cache-handler'
+    const handler = new Handler({})
+    await handlers.set('key', Promise.resolve({}))
+    await handler.set('/page', {}, {})
+    const found = [await handlers.get('key', []), await handler.get('/page', {}), await handlers.getExpiration(['a'])]
+    const calls = [handlers.updateTags(['a']), handlers.expireTags('a'), handler.revalidateTag('a')]
+    const errors = (await Promise.allSettled(calls)).map(({ reason }) => String(reason))
+    console.log(JSON.stringify([found, errors]))`
+  const args = ['--conditions=edge-light', '--input-type=module', '-e', source]
+  const { status, out, err } = await runNode(args)
+  assert.equal(status, 0, err)
+  const [found, errors] = JSON.parse(out)
+  assert.deepEqual(found, [null, null, 0])
+  for (const error of errors) assert.match(error, /cinnabar\/next.*edge runtime/)
 })
 
 test('options are checked when the handler is created', async () => {

@@ -15,10 +15,6 @@ class Recent {
     this.#entries.set(key, value)
     if (this.#entries.size > MOST) this.#entries.delete(this.#entries.keys().next().value)
   }
-
-  delete(key) {
-    this.#entries.delete(key)
-  }
 }
 
 module.exports = { Recent }
