@@ -1,4 +1,7 @@
 // `npm run next`: real builds with each supported version of Next.js and both of its bundlers; `npm test` runs one of them.
+//
+//   node scripts/next.mjs          everything
+//   node scripts/next.mjs cache    only the specs with this word in their path
 
 import { join } from 'node:path'
 

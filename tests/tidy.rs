@@ -312,9 +312,9 @@ fn heads(file: &File, from: usize) -> Findings {
 }
 
 fn built_keys(file: &File) -> Findings {
-    const PREFIXES: [&str; 9] =
-        ["session:", "api:", "cache:", "image:", "rate_limit:", "ratelimit:", "lock:", "room:", "queue:"];
-    if file.is_in(&["crates/core/src/keys.rs", "crates/core/src/keys/"]) {
+    const PREFIXES: [&str; 10] =
+        ["session:", "api:", "cache:", "image:", "rate_limit:", "ratelimit:", "lock:", "room:", "queue:", "next:"];
+    if file.is_in(&["crates/core/src/keys.rs", "crates/core/src/keys/", "lib/next-cache/keys.js"]) {
         return Vec::new();
     }
     let looks_like_a_key = |text: &str| {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { readFileSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { describe, test } from 'node:test'
 
 import { JobQueue, RedisService } from 'cinnabar'
@@ -34,6 +35,9 @@ const scripts = Object.fromEntries(
     ])
     .map(([, name]) => [name.replace('.lua', ''), readFileSync(`${root}/crates/core/src/features/${name}`, 'latin1')]),
 )
+
+const { READ, UPDATE } = createRequire(import.meta.url)('../../lib/next-cache/scripts.js')
+Object.assign(scripts, { 'next-cache/read': READ, 'next-cache/update': UPDATE })
 
 function nameOf(text) {
   const within = Object.entries(scripts).filter(([, body]) => text.includes(body))

@@ -90,6 +90,13 @@ describe('the smallest rights of the page', () => {
       const missing = used.filter((command) => !rows[name].commands.includes(command))
       assert.deepEqual(missing, [], name)
     }
+    const scripts = readFileSync(`${root}/lib/next-cache/scripts.js`, 'utf8')
+    const used = [...scripts.matchAll(/redis\.call\('([A-Z]+)'/g)].map(([, command]) => command.toLowerCase())
+    assert.deepEqual(
+      [...new Set(used)].filter((command) => !rows['next cache'].commands.includes(command)),
+      [],
+    )
+    assert.ok(used.length > 10)
   })
 
   for (const [name, exercise] of Object.entries(everything)) {
@@ -112,7 +119,7 @@ describe('the smallest rights of the page', () => {
 describe('a server that keeps commands and channels to itself', () => {
   const rules = ['allkeys', 'resetchannels', '+@all', '-config', '-info', '-client', '-script', '-ping']
 
-  for (const name of ['cache', 'rate limits', 'locks', 'queues']) {
+  for (const name of ['cache', 'next cache', 'rate limits', 'locks', 'queues']) {
     test(`lets ${name} work`, async () => {
       await as(rules, (service) => everything[name](service))
     })

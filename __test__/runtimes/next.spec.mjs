@@ -10,6 +10,7 @@ import { promisify } from 'node:util'
 
 import { RedisService, SessionManager } from '../../index.js'
 import { root } from '../../scripts/run.mjs'
+import { until } from '../helpers.mjs'
 import { linesOf } from '../support/lines.mjs'
 import { background, end, freePort, ready, temporaryFolder } from '../support/processes.mjs'
 import { startRedis } from '../support/redis.mjs'
@@ -177,6 +178,16 @@ for (const output of ['normal', 'standalone']) {
             results.push((await json(ask('/api/cached', { method }))).result)
           }
           assert.deepEqual(results, ['miss', 'hit', undefined, 'miss'])
+        })
+
+        it('renders a page once, until it is invalidated', async () => {
+          const counted = async () => /<time>(.*)<\/time>/.exec(await (await ask('/stock')).text())[1]
+          const first = await counted()
+          assert.equal(await counted(), first)
+          assert.equal((await post('/api/stock')).status, 200)
+          await until('it is new', async () => (await counted()) !== first)
+          const keys = engine === 'redis' ? await redis.command('KEYS', 'next:page:*') : undefined
+          assert.ok(keys === undefined || keys.length >= 1)
         })
 
         it('refuses the sixth request, whatever the client writes into X-Forwarded-For, and says when to come back', async () => {

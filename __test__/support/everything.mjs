@@ -6,11 +6,14 @@ import { ApiCache, RateLimiter, SessionManager } from 'cinnabar'
 import { secondaryStorage } from 'cinnabar/better-auth'
 import { CinnabarStore } from 'cinnabar/express-session'
 import { CinnabarKeyvStore } from 'cinnabar/keyv'
+import { createCacheHandler } from 'cinnabar/next/cache-handler'
+import { createCacheHandlers } from 'cinnabar/next/cache-handlers'
 import { cinnabarDriver } from 'cinnabar/unstorage'
 import Keyv from 'keyv'
 import { createStorage } from 'unstorage'
 
 import { refuses, until } from '../helpers.mjs'
+import { pageOf, put, textOf } from './next-cache.mjs'
 
 async function sessions(service) {
   await sessionsWithoutEvents(service)
@@ -165,6 +168,23 @@ async function unstorage(service) {
   await driver.clear('b:')
   await storage.clear()
   assert.deepEqual(await storage.getKeys(), [])
+}
+
+async function nextCache(service) {
+  const handlers = createCacheHandlers({ service, log: false })
+  const Handler = createCacheHandler({ service, log: false, buildId: 'one', maxEntryBytes: 4096 })
+  const handler = new Handler({ revalidatedTags: [] })
+  await put(handlers, 'key', 'value', { tags: ['a'] })
+  assert.equal(await textOf(await handlers.get('key', ['b'])), 'value')
+  const page = { kind: 'APP_PAGE' }
+  assert.equal(await handler.get('/page', page), null)
+  await handler.set('/page', pageOf('page', ['a']), { cacheControl: { revalidate: 60, expire: 600 } })
+  assert.equal((await handler.get('/page', page)).value.html, 'page')
+  await handlers.updateTags(['a'], { expire: 60 })
+  await handler.revalidateTag('a')
+  assert.equal(await handlers.get('key', ['b']), undefined)
+  await handler.set('/page', pageOf('x'.repeat(5000)), { cacheControl: { revalidate: 60, expire: 600 } })
+  assert.deepEqual([handlers.stats().failures, Handler.stats().failures, Handler.stats().tooLarge], [0, 0, 1])
 }
 
 async function cache(service) {
@@ -350,6 +370,7 @@ export const everything = {
   keyv,
   unstorage,
   cache,
+  'next cache': nextCache,
   'rate limits': limiter,
   locks,
   rooms,

@@ -12,6 +12,9 @@ const config: NextConfig = {
   distDir: output ? '.next-standalone' : '.next',
   // A native addon cannot be bundled: Node loads it from node_modules when the server runs.
   serverExternalPackages: ['cinnabar'],
+  // Pages and data that all instances of the app share.
+  cacheHandler: require.resolve('cinnabar/next/cache-handler'),
+  cacheMaxMemorySize: 0,
   turbopack: { root },
   outputFileTracingRoot: root,
 }

@@ -1,0 +1,3 @@
+import { createCacheHandler } from 'cinnabar/next/cache-handler'
+
+export default createCacheHandler({ prefix: 'own:' })

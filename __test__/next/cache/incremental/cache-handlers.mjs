@@ -1,0 +1,3 @@
+import { createCacheHandlers } from 'cinnabar/next/cache-handlers'
+
+export default createCacheHandlers({ prefix: 'own:' })
