@@ -5,14 +5,14 @@ const { binding } = require('./bridge.js')
 const { canonicalText } = require('./cache/canonical.js')
 const { deepFreeze } = require('./cache/deep-freeze.js')
 const { imageInfo, imageKey } = require('./cache/image.js')
+const { Loader } = require('./cache/loader.js')
 const { NearTier } = require('./cache/near-tier.js')
-const { turnToLoad } = require('./cache/shared-load.js')
 const { StoreOptions } = require('./cache/store-options.js')
 const { NO_LIMITS, withoutSignals } = require('./call-limits.js')
 const { now } = require('./clock.js')
 const { allowsFallback, argumentError } = require('./error.js')
 const { defaultService, featureOn } = require('./feature.js')
-const { fromJson, jsonOf } = require('./json.js')
+const { fromJson } = require('./json.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const names = require('./option-names.js')
 const { assertFunction, assertMilliseconds, describe, isArray, ownOptions, readOptions } = require('./options.js')
@@ -159,21 +159,31 @@ class ApiCache extends Limitable {
   }
 
   async getOrSet(key, load, options) {
+    const { value } = await this.#lookup(key, load, options)
+    return value
+  }
+
+  lookup(key, load, options) {
+    return this.#lookup(key, load, options)
+  }
+
+  async #lookup(key, load, options) {
     assertFunction(load, 'load')
     const [cache, own] = readCall(this, options, LOAD_OPTIONS)
     const isFrozen = isFrozenBy(own)
     const entry = setOptions(own)
     const near = cache.#nearOf(key)
     const copy = near && (await near)
-    if (copy !== undefined) return valueOf(copy, isFrozen)
-    const value = await cache.#getOrLoad(key, load, entry, options === undefined)
-    return isFrozen ? deepFreeze(value) : value
+    if (copy !== undefined) return { value: valueOf(copy, isFrozen), source: 'near' }
+    const { value, source } = await cache.#getOrLoad(key, load, entry, options === undefined)
+    return { value: isFrozen ? deepFreeze(value) : value, source }
   }
 
   static {
-    getOrRefresh = (cache, key, load, options) => {
+    getOrRefresh = async (cache, key, load, options) => {
       const own = cache === ApiCache ? defaultService().cache : cache
-      return own.#getOrLoad(key, load, setOptions(options), false, true)
+      const { value } = await own.#getOrLoad(key, load, setOptions(options), false, true)
+      return value
     }
   }
 
@@ -195,119 +205,31 @@ class ApiCache extends Limitable {
     } finally {
       singleFlight.leave(key, joined)
     }
-    if (found?.state === 'hit') return found.value
+    if (found?.state === 'hit') return { value: found.value, source: 'hit' }
     const isStale = found?.state === 'stale'
-    if (isStale && (singleFlight.isLoading(key) || singleFlight.isInBackoff(key))) return found.value
+    const stale = isStale ? { value: found.value, source: 'stale' } : undefined
+    if (isStale && (singleFlight.isLoading(key) || singleFlight.isInBackoff(key))) return stale
     const lease = found?.state === 'miss' ? wanted.leaseOf(found) : undefined
     const loads = isStale && waits ? replacing(load) : load
-    const work = (current) => this.#load(current, key, loads, lease, Boolean(found))
+    const loader = this.#loader
+    const work = (current) => loader.load(current, key, loads, lease, Boolean(found))
     const share = singleFlight.share(key, joined, work, {
       fits: (current) => own.joins(current, calledAt, lease),
       timeouts: this.#shared.timeouts,
     })
     if (isStale) {
-      this.#watchRefresh(key, share)
-      if (!waits || !share.isOwn) return found.value
+      loader.watchRefresh(key, share)
+      if (!waits || !share.isOwn) return stale
     }
-    const { json } = await awaitLoad(limitsOf(this), share, startedAt)
-    return json === undefined ? undefined : fromJson(json)
+    const { json, source = 'load' } = await awaitLoad(limitsOf(this), share, startedAt)
+    return { value: json === undefined ? undefined : fromJson(json), source }
   }
 
-  async #load(current, key, load, lease, isUp) {
-    const { sharedLoads } = this.#shared
-    if (!sharedLoads || !isUp || current.superseded) return this.#loadHere(current, key, load, lease, isUp)
-    // Callers that join meanwhile compare theirs with it.
-    current.lease = lease
-    const { value, state, found, end } = await this.#turnToLoad(current, key)
-    if (state === 'hit') {
-      const json = jsonOf(value, 'the value')
-      current.setLoaded({ json })
-      return { json }
-    }
-    let isEmpty = true
-    try {
-      const own = found?.state === 'miss' ? current.wanted.leaseOf(found) : lease
-      const loaded = await this.#loadHere(current, key, load, own, isUp)
-      isEmpty = loaded.json === undefined
-      return loaded
-    } finally {
-      end?.(isEmpty)
-    }
-  }
-
-  async #turnToLoad(current, key) {
-    const native = this.#withoutSignals()
-    const { othersMs, ownMs } = this.#shared.timeouts
-    try {
-      return await turnToLoad(native, key, () => native.begin(key, ownMs, current.wanted.native), othersMs)
-    } catch {
-      this.#shared.errors++
-      return {}
-    }
-  }
-
-  async #loadHere(current, key, load, lease, isUp) {
-    const native = this.#withoutSignals()
-    const { wanted } = current
-    // If others added tags before the load started, or it refreshes a stale value, its lease does not cover all tags yet.
-    if (isUp && !current.superseded && !(lease && wanted.isCovered(lease))) {
-      lease = await this.#openLease(native, key, wanted)
-    }
-    current.lease = lease
-    try {
-      const value = await load(key)
-      const json = value === undefined ? undefined : jsonOf(value, 'the loaded value')
-      current.setLoaded({ json })
-      this.#singleFlight.endBackoff(key)
-      if (json === undefined) this.#release(native, current, key)
-      else await this.#fill(native, current, key, json)
-      return { json }
-    } catch (error) {
-      this.#release(native, current, key)
-      throw error
-    }
-  }
-
-  async #openLease(native, key, wanted) {
-    try {
-      return wanted.leaseOf(await native.open(key, this.#shared.timeouts.ownMs, wanted.native))
-    } catch {
-      this.#shared.errors++
-      return undefined
-    }
-  }
-
-  // The loaded value is returned even if it cannot be stored.
-  async #fill(native, current, key, json) {
-    const { lease, superseded, wanted } = current
-    if (superseded || !lease || !wanted.isCovered(lease)) return
-    try {
-      await native.fill(key, lease.mark, wanted.marksIn(lease), json, wanted.native)
-    } catch {
-      this.#shared.errors++
-    }
-  }
-
-  #release(native, { lease, overdue, superseded }, key) {
-    if (lease && !superseded && !overdue) native.release(key, lease.mark).catch(() => {})
-  }
-
-  // The caller already has the stale value. A failed refresh is counted in stats and starts the key's backoff.
-  #watchRefresh(key, { load, isOwn }) {
-    if (!isOwn) return
-    const fail = () => {
-      stop()
-      this.#shared.errors++
-      this.#singleFlight.backOff(key)
-    }
-    const stop = load.whenLate(fail)
-    load.promise.then(stop, () => load.overdue || fail())
-  }
-
-  // Several callers share the load: one that aborts must not fail the others.
-  #withoutSignals() {
+  get #loader() {
     const limits = limitsOf(this)
-    return limits.signals.length > 0 ? this.#native.within(withoutSignals(limits)) : this.#native
+    // Several callers share the load: one that aborts must not fail the others.
+    const native = limits.signals.length > 0 ? this.#native.within(withoutSignals(limits)) : this.#native
+    return new Loader(native, this.#singleFlight, this.#shared)
   }
 
   getCachedResponse(name) {

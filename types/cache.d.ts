@@ -86,6 +86,17 @@ export interface ApiCacheStats extends CacheStats {
   nearHits: number
 }
 
+/** A value, and where it came from. */
+export interface CacheLookup<T> {
+  /** The value, as `getOrSet` returns it. */
+  value: T
+  /**
+   * `'near'`: the memory of this process. `'hit'`: the store, where it was fresh. `'stale'`: the store, where it was stale; a new one is loaded
+   * in the background. `'load'`: a load, of this caller or of another one in this process.
+   */
+  source: 'near' | 'hit' | 'stale' | 'load'
+}
+
 /** Options of reading a value. */
 export interface CacheGetOptions {
   /**
@@ -243,6 +254,17 @@ export interface ApiCache extends ApiCacheAliases {
     load: (key: string) => T | Promise<T>,
     options?: CacheSetOptions & CacheGetOptions & CallLimits,
   ): Promise<Jsonify<T>>
+  /** The same as `getOrSet`, but also returns where the value came from. */
+  lookup<T>(
+    key: string,
+    load: (key: string) => T | Promise<T>,
+    options: CacheSetOptions & CacheGetOptions & CallLimits & { frozen: true },
+  ): Promise<CacheLookup<Frozen<Jsonify<T>>>>
+  lookup<T>(
+    key: string,
+    load: (key: string) => T | Promise<T>,
+    options?: CacheSetOptions & CacheGetOptions & CallLimits,
+  ): Promise<CacheLookup<Jsonify<T>>>
   /** Returns the information about an image file, or `null`. Its key is `image:{file}`. */
   getImageInfo(file: string): Promise<ImageInfo | null>
   /** Stores information about an image file, computed from its bytes or as given, with a `timestamp`; returns it. */

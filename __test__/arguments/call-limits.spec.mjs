@@ -11,6 +11,8 @@ import { engines } from '../support/engines.mjs'
 const CALLS = {
   'cache.set': ({ cache }, options) => cache.set('k', 1, { ttl: 5, ...options }),
   'cache.getOrSet': ({ cache }, options) => cache.getOrSet('loaded', () => 1, { ttl: 5, ...options }),
+  'cache.lookup': ({ cache }, options) => cache.lookup('looked up', () => 1, { ttl: 5, ...options }),
+  'cache.get': ({ cache }, options) => cache.get('loaded', { frozen: true, ...options }),
   'cache.setImageInfo': ({ cache }, options) => cache.setImageInfo('a.png', new Uint8Array(4), options),
   'sessions.createSession': ({ sessions }, options) => sessions.createSession('u', {}, { ttl: 5, ...options }),
   'sessions.getSession': ({ sessions }, options) => sessions.getSession('none', options),

@@ -276,7 +276,8 @@ const CALLS = {
     anything,
     fc.oneof(options, fc.record({ load: fc.constant(() => null), ttl: anything })),
   ],
-  cacheGet: [(s, a) => s.cache.get(a), anything],
+  cacheGet: [(s, a, o) => s.cache.get(a, o), anything, options],
+  cachePeek: [async (s, a) => s.cache.peek(a), anything],
   cacheSet: [(s, a, b, o) => s.cache.set(a, b, o), anything, anything, options],
   getOrSet: [
     (s, a, b, o) => s.cache.getOrSet(a, typeof b === 'function' ? () => 1 : b, o),

@@ -94,6 +94,7 @@ const CALLS = {
     getCachedResponse: [takes((c, id) => c.getCachedResponse(id), null)],
     getMany: [takes((c, id) => c.getMany([id]), [null])],
     getOrSet: [takes((c, id) => c.getOrSet(id, () => 1), 1)],
+    lookup: [takes((c, id) => c.lookup(id, () => 1).then(({ value }) => value), 1)],
     set: [takes((c, id) => c.set(id, 1)), takes((c, id) => c.set('k', 1, { tags: [id] }))],
     setCachedResponse: [takes((c, id) => c.setCachedResponse(id, 1))],
     setMany: [takes((c, id) => c.setMany([{ key: id, value: 1 }]))],

@@ -70,6 +70,22 @@ for (const engine of engines) {
     )
 
     test(
+      'says where a value comes from',
+      withCache(async (cache, client, service) => {
+        const load = () => 'new'
+        assert.deepEqual(await cache.lookup('a', load), { value: 'new', source: 'load' })
+        assert.deepEqual(await cache.lookup('a', load), { value: 'new', source: 'hit' })
+        await cache.set('b', 'old', { ttl: 60, staleWhileRevalidate: 60 })
+        if (engine.advance) engine.advance(service, 61_000)
+        else await client.pExpire('api:b', 59_000)
+        assert.deepEqual(await cache.lookup('b', load), { value: 'old', source: 'stale' })
+        await until('it is loaded', async () => (await cache.lookup('b', load)).source === 'hit')
+        assert.equal(await cache.get('b'), 'new')
+        await refuses(cache.lookup('c'), 'E_INVALID_ARGUMENT', /load/)
+      }),
+    )
+
+    test(
       'drops a value',
       withCache(async (cache) => {
         await cache.set('k', 1)

@@ -184,6 +184,7 @@ const EMPTY = {
     getMany: [[['a', 'b']], [null, null]],
     getImageInfo: [['a.png'], null],
     getOrSet: [['k', () => 'loaded'], 'loaded'],
+    lookup: [['k', () => 'loaded'], { value: 'loaded', source: 'load' }],
     set: [['k', 1], REJECTS],
     setCachedResponse: [['k', 1], REJECTS],
     setMany: [[[{ key: 'k', value: 1 }]], REJECTS],

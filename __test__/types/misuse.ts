@@ -21,6 +21,12 @@ export async function misuse(): Promise<void> {
   ;(await ApiCache.getOrSet('key', () => ({ at: new Date() }))).at.getTime()
   // @ts-expect-error a number is no time for a load of the options of a call
   await ApiCache.getOrSet('key', () => 1, { loadTimeoutMs: 5 })
+  // @ts-expect-error A frozen value cannot be changed.
+  ;(await ApiCache.getOrSet('key', () => ({ list: [1] }), { frozen: true })).list.push(2)
+  // @ts-expect-error
+  ApiCache.peek<{ name: string }>('key')!.name = 'other'
+  // @ts-expect-error
+  new ApiCache(redisService, { near: { mode: 'fast' } })
   // @ts-expect-error an unknown option
   new RedisService({ ur: 'redis://localhost' })
   // @ts-expect-error a port is a number

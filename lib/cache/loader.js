@@ -1,0 +1,110 @@
+'use strict'
+
+const { jsonOf } = require('../json.js')
+const { turnToLoad } = require('./shared-load.js')
+
+/** Loads a value and stores it, for the callers of one process, or of all. `shared` is the state that the objects of a cache share. */
+class Loader {
+  #native
+  #singleFlight
+  #shared
+
+  constructor(native, singleFlight, shared) {
+    this.#native = native
+    this.#singleFlight = singleFlight
+    this.#shared = shared
+  }
+
+  /** Resolves to `{ json }`, with `source` if the value is not one that was loaded here. */
+  async load(current, key, load, lease, isUp) {
+    const { sharedLoads } = this.#shared
+    if (!sharedLoads || !isUp || current.superseded) return this.#loadHere(current, key, load, lease, isUp)
+    // Callers that join meanwhile compare theirs with it.
+    current.lease = lease
+    const { value, state, found, end } = await this.#turnToLoad(current, key)
+    if (state === 'hit') {
+      const loaded = { json: jsonOf(value, 'the value'), source: 'hit' }
+      current.setLoaded(loaded)
+      return loaded
+    }
+    let isEmpty = true
+    try {
+      const own = found?.state === 'miss' ? current.wanted.leaseOf(found) : lease
+      const loaded = await this.#loadHere(current, key, load, own, isUp)
+      isEmpty = loaded.json === undefined
+      return loaded
+    } finally {
+      end?.(isEmpty)
+    }
+  }
+
+  async #turnToLoad(current, key) {
+    const { othersMs, ownMs } = this.#shared.timeouts
+    const begin = () => this.#native.begin(key, ownMs, current.wanted.native)
+    try {
+      return await turnToLoad(this.#native, key, begin, othersMs)
+    } catch {
+      this.#shared.errors++
+      return {}
+    }
+  }
+
+  async #loadHere(current, key, load, lease, isUp) {
+    const { wanted } = current
+    // If others added tags before the load started, or it refreshes a stale value, its lease does not cover all tags yet.
+    if (isUp && !current.superseded && !(lease && wanted.isCovered(lease))) {
+      lease = await this.#openLease(key, wanted)
+    }
+    current.lease = lease
+    try {
+      const value = await load(key)
+      const json = value === undefined ? undefined : jsonOf(value, 'the loaded value')
+      current.setLoaded({ json })
+      this.#singleFlight.endBackoff(key)
+      if (json === undefined) this.#release(current, key)
+      else await this.#fill(current, key, json)
+      return { json }
+    } catch (error) {
+      this.#release(current, key)
+      throw error
+    }
+  }
+
+  async #openLease(key, wanted) {
+    try {
+      return wanted.leaseOf(await this.#native.open(key, this.#shared.timeouts.ownMs, wanted.native))
+    } catch {
+      this.#shared.errors++
+      return undefined
+    }
+  }
+
+  // The loaded value is returned even if it cannot be stored.
+  async #fill(current, key, json) {
+    const { lease, superseded, wanted } = current
+    if (superseded || !lease || !wanted.isCovered(lease)) return
+    try {
+      await this.#native.fill(key, lease.mark, wanted.marksIn(lease), json, wanted.native)
+    } catch {
+      this.#shared.errors++
+    }
+  }
+
+  #release({ lease, overdue, superseded }, key) {
+    if (lease && !superseded && !overdue) this.#native.release(key, lease.mark).catch(() => {})
+  }
+
+  /** Watches the load of a stale value, which its caller already has. A failure counts in stats and starts the key's backoff. */
+  watchRefresh(key, { load, isOwn }) {
+    if (!isOwn) return
+    const fail = () => {
+      stop()
+      this.#shared.errors++
+      this.#singleFlight.backOff(key)
+    }
+    const stop = load.whenLate(fail)
+    load.promise.then(stop, () => load.overdue || fail())
+  }
+}
+
+module.exports = { Loader }
