@@ -82,7 +82,7 @@ describe('the page while something is away', { timeout: 180_000 }, () => {
     await shows(ada, '#session-outcome', 'The store has lost the session: sign in again.')
     await shows(ada, '#room-users', 'no users yet')
     await signIn(ada, 'Ada')
-    await loadProfile(ada, 'miss')
+    await loadProfile(ada, 'load')
     await ada.click('#room-join')
     await shows(ada, '#room-users', 'Ada')
   })
@@ -134,5 +134,5 @@ describe('the page while something is away', { timeout: 180_000 }, () => {
 async function forgetAndLoad(page) {
   await page.click('#profile-invalidate')
   await shows(page, '#cache-outcome', /^Invalidated/)
-  await loadProfile(page, 'miss')
+  await loadProfile(page, 'load')
 }

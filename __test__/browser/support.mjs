@@ -82,7 +82,7 @@ export async function signIn(page, name) {
   await shows(page, '#session-outcome', /^Signed in/)
 }
 
-/** Loads the profile, waits for hit or miss, and returns the milliseconds shown. */
+/** Loads the profile, waits until the page says where it came from, and returns the milliseconds shown. */
 export async function loadProfile(page, result) {
   await page.click('#profile-load')
   await shows(page, '#cache-outcome', new RegExp(`^${result}:`, 'i'))

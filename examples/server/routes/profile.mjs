@@ -1,40 +1,39 @@
-// A profile from a slow source, cached: the first request waits, the next ones do not.
+// A profile from a slow source, cached: the first request waits, the next ones do not, and soon it is in the memory of this process.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ApiCache } from '../../../index.js'
 import { send } from '../http.mjs'
 import { requireSession } from '../visitor.mjs'
 
-const TTL_SECONDS = 30
+const TTL_SECONDS = 20
+const STALE_SECONDS = 40
 const SOURCE_MS = 600
 const CITIES = ['Almadén', 'Idrija', 'Huancavelica', 'Guizhou', 'Monte Amiata']
+
+const cache = new ApiCache(undefined, { near: true })
 
 export function profileRoutes() {
   return {
     'GET /api/profile': async (request, response) => {
       const { data: session } = await requireSession(request)
       const key = `profile:${session.userId}`
-      let result = 'hit'
       const begin = performance.now()
-      const profile = await ApiCache.getOrSet(
-        key,
-        () => {
-          result = 'miss'
-          return loadProfile(session)
-        },
-        { ttl: TTL_SECONDS, tags: [tagOf(session)] },
-      )
+      const { value: profile, source } = await cache.lookup(key, () => loadProfile(session), {
+        ttl: TTL_SECONDS,
+        staleWhileRevalidate: STALE_SECONDS,
+        tags: [tagOf(session)],
+      })
       const ms = Math.round((performance.now() - begin) * 100) / 100
       send(
         response,
         200,
-        { result, ms, key: `api:${key}`, ttl: TTL_SECONDS, profile },
-        { 'X-Cache': result.toUpperCase() },
+        { source, ms, key: `api:${key}`, ttl: TTL_SECONDS, profile },
+        { 'X-Cache': source.toUpperCase() },
       )
     },
 
     'DELETE /api/profile': async (request, response) => {
       const { data: session } = await requireSession(request)
-      await ApiCache.invalidateByTag(tagOf(session))
+      await cache.invalidateByTag(tagOf(session))
       send(response, 200, { invalidated: tagOf(session) })
     },
   }
