@@ -161,16 +161,16 @@ RPUSH api:a x | RPUSH api:{api:a}:load m => api:a api:{api:a}:load
         how: Exactly,
         after: &["GET api:{api:a}:claim", "PTTL api:{api:a}:claim", "TYPE api:{api:a}:claim"],
         lines: "
-=> api:{api:a}:claim one 3000 ''
-SET api:{api:a}:claim one PX 9000 => api:{api:a}:claim one 3000 ''
-SET api:{api:a}:claim other PX 9000 => api:{api:a}:claim one 3000 ''
-SET api:{api:a}:claim other PX 9000 => api:{api:a}:claim one 3000 other
-SET api:{api:a}:claim failed:other PX 9000 => api:{api:a}:claim one 3000 other
-SET api:{api:a}:claim failed:other PX 9000 => api:{api:a}:claim one 3000 third
-SET api:{api:a}:claim failed:other PX 9000 => api:{api:a}:claim one 3000 ''
-SET api:{api:a}:claim other PXAT 1 => api:{api:a}:claim one 3000 other
-SET api:{api:a}:claim '' PX 9000 => api:{api:a}:claim one 3000 ''
-RPUSH api:{api:a}:claim x => api:{api:a}:claim one 3000 ''
+=> api:{api:a}:claim one 60000 ''
+SET api:{api:a}:claim one PX 90000 => api:{api:a}:claim one 60000 ''
+SET api:{api:a}:claim other PX 90000 => api:{api:a}:claim one 60000 ''
+SET api:{api:a}:claim other PX 90000 => api:{api:a}:claim one 60000 other
+SET api:{api:a}:claim failed:other PX 90000 => api:{api:a}:claim one 60000 other
+SET api:{api:a}:claim failed:other PX 90000 => api:{api:a}:claim one 60000 third
+SET api:{api:a}:claim failed:other PX 90000 => api:{api:a}:claim one 60000 ''
+SET api:{api:a}:claim other PXAT 1 => api:{api:a}:claim one 60000 other
+SET api:{api:a}:claim '' PX 90000 => api:{api:a}:claim one 60000 ''
+RPUSH api:{api:a}:claim x => api:{api:a}:claim one 60000 ''
 => api:{api:a}:claim one x ''
 ",
     },
@@ -179,24 +179,24 @@ RPUSH api:{api:a}:claim x => api:{api:a}:claim one 3000 ''
         how: Exactly,
         after: &["GET api:{api:a}:claim", "PTTL api:{api:a}:claim"],
         lines: "
-=> api:{api:a}:claim one 3000
-SET api:{api:a}:claim one PX 900 => api:{api:a}:claim one 3000
-SET api:{api:a}:claim other PX 900 => api:{api:a}:claim one 3000
-SET api:{api:a}:claim failed:one PX 900 => api:{api:a}:claim one 3000
-SET api:{api:a}:claim one PXAT 1 => api:{api:a}:claim one 3000
-HSET api:{api:a}:claim one 1 => api:{api:a}:claim one 3000
+=> api:{api:a}:claim one 60000
+SET api:{api:a}:claim one PX 90000 => api:{api:a}:claim one 60000
+SET api:{api:a}:claim other PX 90000 => api:{api:a}:claim one 60000
+SET api:{api:a}:claim failed:one PX 90000 => api:{api:a}:claim one 60000
+SET api:{api:a}:claim one PXAT 1 => api:{api:a}:claim one 60000
+HSET api:{api:a}:claim one 1 => api:{api:a}:claim one 60000
 ",
     },
     Cases {
         script: &END_CLAIM,
         how: Exactly,
-        after: &["GET api:{api:a}:claim", "PTTL api:{api:a}:claim"],
+        after: &["GET api:{api:a}:claim", "TYPE api:{api:a}:claim"],
         lines: "
 => api:{api:a}:claim one 0
-SET api:{api:a}:claim one PX 900 => api:{api:a}:claim one 0
-SET api:{api:a}:claim one PX 900 => api:{api:a}:claim one 1
-SET api:{api:a}:claim other PX 900 => api:{api:a}:claim one 0
-SET api:{api:a}:claim other PX 900 => api:{api:a}:claim one 1
+SET api:{api:a}:claim one PX 90000 => api:{api:a}:claim one 0
+SET api:{api:a}:claim one PX 90000 => api:{api:a}:claim one 1
+SET api:{api:a}:claim other PX 90000 => api:{api:a}:claim one 0
+SET api:{api:a}:claim other PX 90000 => api:{api:a}:claim one 1
 HSET api:{api:a}:claim one 1 => api:{api:a}:claim one 1
 ",
     },
