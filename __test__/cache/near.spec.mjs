@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 
-import { ApiCache } from 'cinnabar'
+import { ApiCache, withCache } from 'cinnabar'
 
 import { rawClient, refuses, until } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
@@ -110,6 +110,22 @@ for (const engine of engines) {
             return false
           })
           assert.ok(last - setAt < 301, `found ${last - setAt} ms after it was set`)
+        }),
+      )
+
+      test(
+        'are whole responses too',
+        withCaches(async (cache, other) => {
+          let made = 0
+          const handler = withCache(() => Response.json({ made: ++made }), { cache, ttl: 60, tags: ['t'] })
+          const ask = async () => (await handler(new Request('http://localhost/items'))).json()
+          await until('it is near', async () => {
+            assert.deepEqual(await ask(), { made: 1 })
+            return cache.stats().nearHits > 0
+          })
+          await other.invalidateByTag('t')
+          if (mode === 'strict') assert.deepEqual(await ask(), { made: 2 })
+          else await until('the change is seen', async () => (await ask()).made === 2)
         }),
       )
 
