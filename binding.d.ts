@@ -108,8 +108,8 @@ export declare class Cache {
   /** Removes every entry whose name matches a glob; returns how many. */
   invalidateByPattern(pattern: unknown): RawValue
   /**
-   * Reads the entry before a load that may take this many milliseconds: `{ state, value }`, or on a miss the lease for
-   * `fill`: `{ state, mark, tags }`.
+   * Reads the entry before a load that may take this many milliseconds: `{ state, value }`, with the lease for `fill` on a miss and in
+   * grace: `{ state, value, mark, tags }`.
    */
   begin(key: unknown, loadMs: number, options: unknown): RawValue
   /**

@@ -58,6 +58,7 @@ class ApiCache extends Limitable {
         isStrict: near?.mode === 'strict',
         sharedLoads,
         errors: 0,
+        inGrace: 0,
       })
     })
   }
@@ -187,11 +188,12 @@ class ApiCache extends Limitable {
     }
   }
 
-  async #getOrLoad(key, load, { ttl = this.#shared.ttl, tags, staleWhileRevalidate }, isPlain, waits = false) {
+  async #getOrLoad(key, load, entry, isPlain, waits = false) {
+    const { ttl = this.#shared.ttl, tags, staleWhileRevalidate, staleIfError } = entry
     const [calledAt, startedAt] = [logicalTime(), now()]
     const singleFlight = this.#singleFlight
     const joined = singleFlight.join(key)
-    const own = new StoreOptions(ttl, tags, staleWhileRevalidate)
+    const own = new StoreOptions(ttl, tags, staleWhileRevalidate, staleIfError)
     // Callers that join before the load starts take part in how its value is stored. Later ones check whether it is still valid.
     const wanted = (joined.promise && own.and(joined.wanted)) || own
     if (!joined.promise) joined.wanted = joined.wanted ? (joined.wanted.and(own) ?? joined.wanted) : own
@@ -207,9 +209,11 @@ class ApiCache extends Limitable {
     }
     if (found?.state === 'hit') return { value: found.value, source: 'hit' }
     const isStale = found?.state === 'stale'
-    const stale = isStale ? { value: found.value, source: 'stale' } : undefined
+    const isInGrace = found?.state === 'grace'
+    const stale = isStale || isInGrace ? { value: found.value, source: 'stale' } : undefined
     if (isStale && (singleFlight.isLoading(key) || singleFlight.isInBackoff(key))) return stale
-    const lease = found?.state === 'miss' ? wanted.leaseOf(found) : undefined
+    if (isInGrace && singleFlight.isInBackoff(key)) return this.#inGrace(stale)
+    const lease = found?.mark === undefined ? undefined : wanted.leaseOf(found)
     const loads = isStale && waits ? replacing(load) : load
     const loader = this.#loader
     const work = (current) => loader.load(current, key, loads, lease, Boolean(found))
@@ -221,8 +225,19 @@ class ApiCache extends Limitable {
       loader.watchRefresh(key, share)
       if (!waits || !share.isOwn) return stale
     }
-    const { json, source = 'load' } = await awaitLoad(limitsOf(this), share, startedAt)
-    return { value: json === undefined ? undefined : fromJson(json), source }
+    if (isInGrace) loader.watchRefresh(key, share)
+    try {
+      const { json, source = 'load' } = await awaitLoad(limitsOf(this), share, startedAt)
+      return { value: json === undefined ? undefined : fromJson(json), source }
+    } catch (error) {
+      if (!isInGrace || limitsOf(this).signals.some(({ aborted }) => aborted)) throw error
+      return this.#inGrace(stale)
+    }
+  }
+
+  #inGrace(stale) {
+    this.#shared.inGrace++
+    return stale
   }
 
   get #loader() {
@@ -262,8 +277,15 @@ class ApiCache extends Limitable {
   stats() {
     const stats = this.#native.stats()
     const near = partsOf(this).made.near?.hits ?? 0
-    const { hits, nearHits, errors } = stats
-    return { ...stats, hits: hits + near, nearHits: nearHits + near, errors: errors + this.#shared.errors }
+    const { hits, nearHits, staleHits, errors } = stats
+    const { errors: hidden, inGrace } = this.#shared
+    const own = {
+      hits: hits + near,
+      nearHits: nearHits + near,
+      staleHits: staleHits + inGrace,
+      errors: errors + hidden,
+    }
+    return { ...stats, ...own }
   }
 }
 
@@ -300,15 +322,16 @@ function copyOf(array, what) {
 
 // Checked before `load` runs, although the store needs them only after it.
 function setOptions(own) {
-  const { ttl, staleWhileRevalidate } = own
+  const { ttl, staleWhileRevalidate, staleIfError } = own
   // Copied, because the caller may change its array while the value is loaded.
   const tags = isArray(own.tags) ? copyOf(own.tags, 'tags') : own.tags
   if (ttl !== undefined) assertTtl(ttl, 'ttl')
   if (staleWhileRevalidate !== undefined) assertTtl(staleWhileRevalidate, 'staleWhileRevalidate')
+  if (staleIfError !== undefined) assertTtl(staleIfError, 'staleIfError')
   if (tags !== undefined && !(isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
     throw argumentError('tags must be an array of strings')
   }
-  return { ttl, tags, staleWhileRevalidate }
+  return { ttl, tags, staleWhileRevalidate, staleIfError }
 }
 
 module.exports = { ApiCache, getOrRefresh }

@@ -79,7 +79,8 @@ export interface NearOptions {
 /** Counts since the cache was created. */
 export interface ApiCacheStats extends CacheStats {
   /**
-   * How many stale values `getOrSet` returned (`staleWhileRevalidate`). They count neither as `hits` nor as `misses`.
+   * How many stale values `getOrSet` returned. Those of `staleWhileRevalidate` count neither as `hits` nor as `misses`, those of `staleIfError` as
+   * `misses`, since a new one was to be loaded.
    */
   staleHits: number
   /** How many of the `hits` were near, and cost no call. */
@@ -92,7 +93,7 @@ export interface CacheLookup<T> {
   value: T
   /**
    * `'near'`: the memory of this process. `'hit'`: the store, where it was fresh. `'stale'`: the store, where it was stale; a new one is loaded
-   * in the background. `'load'`: a load, of this caller or of another one in this process.
+   * in the background, or could not be loaded. `'load'`: a load, of this caller or of another one in this process.
    */
   source: 'near' | 'hit' | 'stale' | 'load'
 }
@@ -117,6 +118,11 @@ export interface CacheSetOptions {
    * process retries after a second, and doubles the wait after each further failure, up to a minute.
    */
   staleWhileRevalidate?: number
+  /**
+   * How long after that, in seconds, `getOrSet` may still return the stale value if loading a new one fails or takes too long. Callers wait for
+   * that load; after a failure, this process retries after a second, and doubles the wait after each further failure, up to a minute.
+   */
+  staleIfError?: number
 }
 
 /** An entry of `setMany`. */
@@ -240,7 +246,7 @@ export interface ApiCache extends ApiCacheAliases {
    * - A `load` that requests its own key, directly or indirectly, does not wait for itself: the inner call runs its own `load`.
    *   If that one requests the key again, it rejects with `E_INVALID_ARGUMENT`.
    * - With `staleWhileRevalidate`, a stale value is returned at once and a new one is loaded in the background; a failure of that
-   *   load only counts in `stats()`.
+   *   load only counts in `stats()`. With `staleIfError`, callers wait for the load, and get the stale value if it fails.
    * - If the server cannot be reached, or the service is disconnected meanwhile, the value comes from `load` alone, still once
    *   for all concurrent callers. `stats().errors` counts it.
    */

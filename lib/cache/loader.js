@@ -29,7 +29,7 @@ class Loader {
     }
     let isEmpty = true
     try {
-      const own = found?.state === 'miss' ? current.wanted.leaseOf(found) : lease
+      const own = found?.mark === undefined ? lease : current.wanted.leaseOf(found)
       const loaded = await this.#loadHere(current, key, load, own, isUp)
       isEmpty = loaded.json === undefined
       return loaded

@@ -6,15 +6,17 @@ const MOST_TAGS = 128
 
 /** The options with which a value shared by several callers is stored: the tags of all of them, the shortest ttl. */
 class StoreOptions {
-  constructor(ttl, tags = NO_TAGS, stale = 0) {
+  constructor(ttl, tags = NO_TAGS, stale = 0, grace = 0) {
     this.ttl = ttl
     this.tags = tags
     this.stale = stale
+    this.grace = grace
   }
 
   /** In the form that the native side takes. */
   get native() {
-    return { ttl: this.ttl, tags: this.tags, staleWhileRevalidate: this.stale > 0 ? this.stale : undefined }
+    const { ttl, tags, stale, grace } = this
+    return { ttl, tags, staleWhileRevalidate: stale || undefined, staleIfError: grace || undefined }
   }
 
   /** Options that satisfy both, or `undefined` if those would be too many tags for one value. */
@@ -22,7 +24,8 @@ class StoreOptions {
     if (!other) return this
     const tags = this.tags.length + other.tags.length > 0 ? [...new Set([...this.tags, ...other.tags])] : NO_TAGS
     if (tags.length > MOST_TAGS) return undefined
-    return new StoreOptions(Math.min(this.ttl, other.ttl), tags, Math.min(this.stale, other.stale))
+    const [ttl, stale, grace] = ['ttl', 'stale', 'grace'].map((name) => Math.min(this[name], other[name]))
+    return new StoreOptions(ttl, tags, stale, grace)
   }
 
   /** The lease that the native side opened for these tags: the mark of the key with the number of the load, and the mark of each tag. */

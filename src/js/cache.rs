@@ -141,8 +141,8 @@ impl Cache {
         })
     }
 
-    /// Reads the entry before a load that may take this many milliseconds: `{ state, value }`, or on a miss the lease for
-    /// `fill`: `{ state, mark, tags }`.
+    /// Reads the entry before a load that may take this many milliseconds: `{ state, value }`, with the lease for `fill` on a miss and in
+    /// grace: `{ state, value, mark, tags }`.
     #[napi]
     pub fn begin(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> RawValue {
         // Never an empty value: the caller would take the cache for available.
@@ -160,7 +160,10 @@ impl Cache {
     pub fn open(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "GET", empty: None }, |js| {
             let load = load_options(js, load_ms, options.raw())?;
-            Ok(self.cache.open(&js.any_text(key.raw(), "key")?, load)?.map(|lease| lease_output("open", Some(lease))))
+            Ok(self
+                .cache
+                .open(&js.any_text(key.raw(), "key")?, load)?
+                .map(|lease| lease_output("open", None, Some(lease))))
         })
     }
 
@@ -294,6 +297,7 @@ impl OptionReader<'_> {
             ttl: self.ttl(c"ttl", None)?,
             tags: self.read(c"tags", Takes::a("an array of strings"), tags)?.unwrap_or_default(),
             stale_while_revalidate: self.ttl(c"staleWhileRevalidate", None)?,
+            stale_if_error: self.ttl(c"staleIfError", None)?,
         })
     }
 }
@@ -303,17 +307,18 @@ fn json(value: Option<bytes::Bytes>) -> Output {
 }
 
 fn start_output(found: LoadStart) -> Output {
-    match (found.value, found.lease) {
-        (Some(value), _) => Output::Object(vec![
-            ("state".into(), Output::word(if found.stale { "stale" } else { "hit" })),
-            ("value".into(), Output::json(value)),
-        ]),
-        (None, lease) => lease_output("miss", lease),
-    }
+    let state = match found {
+        LoadStart { value: None, .. } => "miss",
+        LoadStart { in_grace: true, .. } => "grace",
+        LoadStart { stale: true, .. } => "stale",
+        _ => "hit",
+    };
+    lease_output(state, found.value, found.lease)
 }
 
-fn lease_output(state: &'static str, lease: Option<Lease>) -> Output {
+fn lease_output(state: &'static str, value: Option<bytes::Bytes>, lease: Option<Lease>) -> Output {
     let mut fields = vec![("state".into(), Output::word(state))];
+    fields.extend(value.map(|value| ("value".into(), Output::json(value))));
     if let Some(Lease { id, tag_epochs }) = lease {
         fields.extend([Output::field("mark", id), Output::field("tags", tag_epochs)]);
     }

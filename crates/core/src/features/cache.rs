@@ -28,6 +28,7 @@ use ring::digest::{SHA256, digest};
 pub use claims::Claim;
 use entry::{Entry, Header};
 pub use near::{Copy, Near, NearAt, NearEntry, Words, changing_all};
+use options::Lifetime;
 pub use options::{EntryOptions, OnUnavailable, Options};
 
 use super::{hints::Hints, ttl};
@@ -66,13 +67,15 @@ struct Inner {
 }
 
 /// The entry that was found before a load, or a lease for the load.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct LoadStart {
     /// The JSON, fresh or stale.
     pub value: Option<Bytes>,
     /// Whether it is stale: it is served, and a fresh one is loaded.
     pub stale: bool,
-    /// On a miss: the lease for a load.
+    /// Whether it is served only if the load of a fresh one fails.
+    pub in_grace: bool,
+    /// On a miss, and in grace: the lease for a load.
     pub lease: Option<Lease>,
 }
 
@@ -158,11 +161,10 @@ impl Cache {
         self.check(&load.entry)?;
         let (cache, name) = (self.clone(), name.to_owned());
         Ok(self.find(&name, true, near).then(move |found| {
-            if found.value.is_some() {
+            if found.value.is_some() && !found.in_grace {
                 return Ok(Step::Done(found));
             }
-            let open =
-                cache.open(&name, load)?.map(|lease| LoadStart { value: None, stale: false, lease: Some(lease) });
+            let open = cache.open(&name, load)?.map(move |lease| LoadStart { lease: Some(lease), ..found });
             Ok(Step::Next(cache.counting_errors(open)))
         }))
     }
@@ -174,8 +176,8 @@ impl Cache {
 
     /// Opens a lease for a load, whether there is an entry or not.
     pub fn open(&self, name: &str, load: LoadOptions) -> Result<Call<Lease>> {
-        let (ttl, stale) = self.check(&load.entry)?;
-        let (new, outlives) = (epochs::new()?, load.max_duration + ttl + stale + SLACK);
+        let lifetime = self.check(&load.entry)?;
+        let (new, outlives) = (epochs::new()?, load.max_duration + lifetime.total() + SLACK);
         let lease = epochs::open_lease(keys::cache_lease(&self.0.prefix, name), new.clone(), load.max_duration + SLACK);
         let tags = load.entry.tags.iter().map(|tag| self.ensure_tag_epoch(tag, &new, outlives));
         Ok(Call::round([lease].into_iter().chain(tags), |replies| {
@@ -197,21 +199,21 @@ impl Cache {
 
     /// The same with the given effect.
     fn store(&self, name: &str, json: String, entry: EntryOptions, effect: Effect) -> Result<Call<()>> {
-        let (ttl, stale) = self.check(&entry)?;
+        let lifetime = self.check(&entry)?;
         let (key, lease) = (keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name));
         let tags = entry.tags.clone();
         let write = move |epochs: Vec<String>| {
-            let value = value(entry.tags, epochs, stale, json)?;
+            let value = value(entry.tags, epochs, lifetime, json)?;
             let merge = merge_of(&value);
             // One request, because a load that completes between two would leave an older value.
-            let args = [key, lease, value, ttl::millis(ttl + stale)];
+            let args = [key, lease, value, ttl::millis(lifetime.total())];
             Ok(Call::new(Request::script(&SET, args).merging(merge).idempotent().with_effect(effect), |_| Ok(())))
         };
         if tags.is_empty() {
             return write(Vec::new());
         }
         let new = epochs::new()?;
-        let open: Vec<_> = tags.iter().map(|tag| self.ensure_tag_epoch(tag, &new, ttl + stale + SLACK)).collect();
+        let open: Vec<_> = tags.iter().map(|tag| self.ensure_tag_epoch(tag, &new, lifetime.total() + SLACK)).collect();
         Ok(Call::round(open, move |replies| {
             write(replies.all()?.into_iter().map(epochs::read).collect::<Result<_>>()?).map(Step::Next)
         }))
@@ -229,15 +231,15 @@ impl Cache {
     /// Stores the value of a load with its lease. Returns false if the entry was written or removed after the lease was opened.
     /// If a tag was invalidated after that, the entry is stored but reads as a miss.
     pub fn fill(&self, name: &str, json: String, lease: Lease, entry: EntryOptions) -> Result<Call<bool>> {
-        let (ttl, stale) = self.check(&entry)?;
+        let lifetime = self.check(&entry)?;
         if entry.tags.len() != lease.tag_epochs.len() {
             return Err(Error::argument("a load with tags must begin with them"));
         }
-        let value = value(entry.tags, lease.tag_epochs, stale, json)?;
+        let value = value(entry.tags, lease.tag_epochs, lifetime, json)?;
         let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
         let [entry, lease_key] = keys;
         let merge = merge_of(&value);
-        let args = [entry, lease_key, lease.id.into(), value, ttl::millis(ttl + stale)];
+        let args = [entry, lease_key, lease.id.into(), value, ttl::millis(lifetime.total())];
         Ok(Call::new(
             Request::script(&FILL, args).merging(merge).idempotent().with_effect(Effect::ChangedIf(is_one)),
             Reply::flag,
@@ -315,14 +317,15 @@ impl Cache {
     }
 
     /// Validates options. Returns how long an entry is fresh, and how long it is stale afterwards.
-    fn check(&self, entry: &EntryOptions) -> Result<(Duration, Duration)> {
-        let ttl = entry.ttl.map_or(Ok(self.0.ttl), |ttl| ttl::from_seconds("ttl", ttl))?;
-        let stale =
-            entry.stale_while_revalidate.map(|stale| ttl::from_seconds("staleWhileRevalidate", stale)).transpose()?;
+    fn check(&self, entry: &EntryOptions) -> Result<Lifetime> {
+        let fresh = entry.ttl.map_or(Ok(self.0.ttl), |ttl| ttl::from_seconds("ttl", ttl))?;
+        let seconds = |name, value: Option<f64>| value.map(|value| ttl::from_seconds(name, value)).transpose();
+        let stale = seconds("staleWhileRevalidate", entry.stale_while_revalidate)?.unwrap_or_default();
+        let grace = seconds("staleIfError", entry.stale_if_error)?.unwrap_or_default();
         if entry.tags.len() > MAX_TAGS {
             return Err(Error::argument(format!("an entry takes {MAX_TAGS} tags at most, got {}", entry.tags.len())));
         }
-        Ok((ttl, stale.unwrap_or_default()))
+        Ok(Lifetime { fresh, stale, grace })
     }
 }
 
@@ -332,7 +335,8 @@ fn merge_of(value: &Bytes) -> Merge {
 }
 
 /// Encodes an entry whose tags have these epochs.
-fn value(tags: Vec<String>, epochs: Vec<String>, stale: Duration, json: String) -> Result<Bytes> {
+fn value(tags: Vec<String>, epochs: Vec<String>, lifetime: Lifetime, json: String) -> Result<Bytes> {
     let tags = tags.into_iter().zip(epochs).collect();
-    Entry::write(Header { tags, stale_ms: stale.as_millis() as u64, outdated: None }, json)
+    let [stale_ms, grace_ms] = [lifetime.stale, lifetime.grace].map(|time| time.as_millis() as u64);
+    Entry::write(Header { tags, stale_ms, grace_ms, outdated: None }, json)
 }

@@ -15,9 +15,12 @@ pub struct Header {
     /// The tags, each with the epoch that it had when the value was loaded.
     #[serde(rename = "with", default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<(String, String)>,
-    /// How long before the end of its ttl it becomes stale, in milliseconds.
+    /// For how long it is served while a fresh one is loaded, in milliseconds before its grace.
     #[serde(rename = "stale", default, skip_serializing_if = "is_zero")]
     pub stale_ms: u64,
+    /// For how long it is served if the load of a fresh one fails, in milliseconds at the end of its ttl.
+    #[serde(rename = "grace", default, skip_serializing_if = "is_zero")]
+    pub grace_ms: u64,
     /// Written by earlier versions, which had no epochs. Such entries count as invalidated if they have tags.
     #[serde(rename = "at", default, skip_serializing)]
     pub outdated: Option<IgnoredAny>,
@@ -49,7 +52,7 @@ impl Entry {
 
     /// Encodes an entry.
     pub fn write(header: Header, json: String) -> Result<Bytes> {
-        if header.tags.is_empty() && header.stale_ms == 0 {
+        if header.tags.is_empty() && header.stale_ms == 0 && header.grace_ms == 0 {
             return Ok(json.into());
         }
         let unwritable = |error| Error::new(Kind::Internal, "a cache header cannot be written").with_source(error);
@@ -80,10 +83,10 @@ mod tests {
     #[test]
     fn a_header_is_read_with_its_value() {
         let tags = vec![("a\n".to_owned(), "1".to_owned()), ("\u{1}".to_owned(), "2".to_owned())];
-        let header = Header { tags: tags.clone(), stale_ms: 5, outdated: None };
+        let header = Header { tags: tags.clone(), stale_ms: 5, grace_ms: 7, outdated: None };
         let entry = Entry::read(Entry::write(header, "\"x\ny\"".into()).unwrap()).unwrap();
         let header = entry.header.unwrap();
-        assert_eq!((header.tags, header.stale_ms, header.outdated.is_some()), (tags, 5, false));
+        assert_eq!((header.tags, header.stale_ms, header.grace_ms, header.outdated.is_some()), (tags, 5, 7, false));
         assert_eq!(&entry.json[..], b"\"x\ny\"");
     }
 

@@ -1,5 +1,7 @@
 //! Options of a cache and of its entries.
 
+use std::time::Duration;
+
 /// The result of a read while the server is unavailable. Writes and invalidations fail, so that a lost one does not look done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnUnavailable {
@@ -30,4 +32,24 @@ pub struct EntryOptions {
     pub tags: Vec<String>,
     /// Seconds after its ttl in which it is served while a fresh one is loaded.
     pub stale_while_revalidate: Option<f64>,
+    /// Seconds after that in which it is served if the load of a fresh one fails.
+    pub stale_if_error: Option<f64>,
+}
+
+/// How long an entry is what, one after the other.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Lifetime {
+    /// Fresh.
+    pub fresh: Duration,
+    /// Served while a fresh one is loaded.
+    pub stale: Duration,
+    /// Served if the load of a fresh one fails.
+    pub grace: Duration,
+}
+
+impl Lifetime {
+    /// Returns its ttl in the store.
+    pub fn total(self) -> Duration {
+        self.fresh + self.stale + self.grace
+    }
 }

@@ -45,7 +45,7 @@ impl Cache {
         if let Some(entry) = near.as_ref().filter(|near| !near.is_missing).and_then(|near| near.find(&key)) {
             self.0.hits.fetch_add(1, Ordering::Relaxed);
             self.0.near_hits.fetch_add(1, Ordering::Relaxed);
-            return Call::ready(LoadStart { value: Some(entry.json.clone()), stale: false, lease: None });
+            return Call::ready(LoadStart { value: Some(entry.json.clone()), ..LoadStart::default() });
         }
         let reading = near.as_ref().and_then(|near| near.begin(&key));
         let guess = self.0.tag_hints.get(&key);
@@ -79,7 +79,7 @@ impl Read {
             if guessed.is_some() {
                 tag_hints.remove(&self.key);
             }
-            return Ok(self.freshness(header.stale_ms, json, &[]));
+            return Ok(self.freshness(&header, json, &[]));
         }
         let prefix = &self.cache.0.prefix;
         let epochs: Arc<[Bytes]> = header.tags.iter().map(|(tag, _)| keys::cache_tag_epoch(prefix, tag)).collect();
@@ -100,54 +100,65 @@ impl Read {
                 return Ok(self.miss());
             }
         }
-        Ok(self.freshness(header.stale_ms, json, keys))
+        Ok(self.freshness(&header, json, keys))
     }
 
-    /// Determines whether an entry is fresh or stale. It is stale in the last part of its ttl.
-    fn freshness(self, stale_ms: u64, json: Bytes, epoch_keys: &[Bytes]) -> Step<LoadStart> {
+    /// Determines whether an entry is fresh, stale or in its grace, which are the parts of its ttl in this order.
+    fn freshness(self, header: &Header, json: Bytes, epoch_keys: &[Bytes]) -> Step<LoadStart> {
+        let (stale_ms, grace_ms) = (header.stale_ms, header.grace_ms);
         if let Some(Keeping { left, .. }) = self.keeping {
             // Without a value, it has expired in between.
-            return if left == -2 { self.hit(json) } else { self.at(left, stale_ms, json, epoch_keys) };
+            return if left == -2 { self.hit(json) } else { self.at(left, (stale_ms, grace_ms), json, epoch_keys) };
         }
         if let Some(near) = &self.near {
             near.note(&self.key);
         }
-        if stale_ms == 0 {
+        if (stale_ms, grace_ms) == (0, 0) {
             return self.hit(json);
         }
         Step::Next(Call::round([Request::keyed("PTTL", [self.key.clone()]).reads()], move |replies| {
             let left = replies.last().and_then(Reply::int)?;
-            Ok(self.at(left, stale_ms, json, &[]))
+            Ok(self.at(left, (stale_ms, grace_ms), json, &[]))
         }))
     }
 
-    /// Returns an entry whose key has this PTTL.
-    fn at(self, left: i64, stale_ms: u64, json: Bytes, epoch_keys: &[Bytes]) -> Step<LoadStart> {
-        let fresh_ms = u64::try_from(left).ok().map(|left| left.saturating_sub(stale_ms));
-        match (left, fresh_ms) {
-            (-2, _) => self.miss(),
-            (_, Some(0)) if stale_ms > 0 && !self.is_for_load => self.miss(),
-            (_, Some(0)) if stale_ms > 0 => {
-                self.cache.0.stale_hits.fetch_add(1, Ordering::Relaxed);
-                Step::Done(LoadStart { value: Some(json), stale: true, lease: None })
+    /// Returns an entry whose key has this PTTL, and which ends with so many milliseconds of being stale and in its grace.
+    fn at(self, left: i64, ends: (u64, u64), json: Bytes, epoch_keys: &[Bytes]) -> Step<LoadStart> {
+        let (stale_ms, grace_ms) = ends;
+        let Ok(left_ms) = u64::try_from(left) else {
+            if left == -2 {
+                return self.miss();
             }
-            _ => {
-                if let (Some(near), Some(Keeping { reading, .. })) = (&self.near, &self.keeping) {
-                    let ttl = fresh_ms.map_or(WITHOUT_TTL, Duration::from_millis);
-                    near.keep(&self.key, *reading, &json, ttl, epoch_keys);
-                }
-                self.hit(json)
-            }
+            self.keep(WITHOUT_TTL, &json, epoch_keys);
+            return self.hit(json);
+        };
+        if left_ms > stale_ms + grace_ms || ends == (0, 0) {
+            self.keep(Duration::from_millis(left_ms.saturating_sub(stale_ms + grace_ms)), &json, epoch_keys);
+            return self.hit(json);
+        }
+        if !self.is_for_load {
+            return self.miss();
+        }
+        let in_grace = left_ms <= grace_ms;
+        // Whether it is served in its grace is not known yet.
+        let counts = if in_grace { &self.cache.0.misses } else { &self.cache.0.stale_hits };
+        counts.fetch_add(1, Ordering::Relaxed);
+        Step::Done(LoadStart { value: Some(json), stale: !in_grace, in_grace, lease: None })
+    }
+
+    fn keep(&self, ttl: Duration, json: &Bytes, epoch_keys: &[Bytes]) {
+        if let (Some(near), Some(Keeping { reading, .. })) = (&self.near, &self.keeping) {
+            near.keep(&self.key, *reading, json, ttl, epoch_keys);
         }
     }
 
     fn hit(&self, json: Bytes) -> Step<LoadStart> {
         self.cache.0.hits.fetch_add(1, Ordering::Relaxed);
-        Step::Done(LoadStart { value: Some(json), stale: false, lease: None })
+        Step::Done(LoadStart { value: Some(json), ..LoadStart::default() })
     }
 
     fn miss(&self) -> Step<LoadStart> {
         self.cache.0.misses.fetch_add(1, Ordering::Relaxed);
-        Step::Done(LoadStart { value: None, stale: false, lease: None })
+        Step::Done(LoadStart::default())
     }
 }
