@@ -6,7 +6,8 @@
 //
 // | name                                                             | unit                                      |
 // | ---------------------------------------------------------------- | ----------------------------------------- |
-// | `EX`, `seconds`, `window`, `per`, `staleWhileRevalidate`         | seconds                                   |
+// | `EX`, `seconds`, `window`, `per`, `staleWhileRevalidate`,        | seconds                                   |
+// | `staleIfError`                                                   |                                           |
 // | `PX`, `ms`, `delay`, `backoff`; `ping`, `set`, `get` of a report | milliseconds                              |
 // | `latency`                                                        | text in milliseconds, such as `'2ms'`     |
 // | `resetTime`; `timestamp` of an image; `createdAt`, `dueAt`,      | milliseconds since 1970, a number         |

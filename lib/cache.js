@@ -10,10 +10,12 @@ const { NearTier } = require('./cache/near-tier.js')
 const { StoreOptions } = require('./cache/store-options.js')
 const { NO_LIMITS, withoutSignals } = require('./call-limits.js')
 const { now } = require('./clock.js')
+const { beforeDisconnect } = require('./draining.js')
 const { allowsFallback, argumentError } = require('./error.js')
 const { defaultService, featureOn } = require('./feature.js')
 const { fromJson } = require('./json.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
+const { unlimited } = require('./native-service.js')
 const names = require('./option-names.js')
 const { assertFunction, assertMilliseconds, describe, isArray, ownOptions, readOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
@@ -47,7 +49,7 @@ class ApiCache extends Limitable {
       const make = (native) => {
         const cache = new binding.Cache(native, own)
         claimPrefix(native, 'cache', prefix)
-        const tier = near ? new NearTier(cache, near.maxBytes ?? NEAR_BYTES) : undefined
+        const tier = near ? nearTierOn(native, cache, near.maxBytes ?? NEAR_BYTES) : undefined
         return { native: cache, singleFlight: singleFlightOf(native, `cache ${prefix}`), near: tier }
       }
       // `errors` counts the store's errors that callers did not get.
@@ -84,11 +86,7 @@ class ApiCache extends Limitable {
     const { isNear, isStrict } = this.#shared
     if (!isNear || limitsOf(this) !== NO_LIMITS) return this.#native.get(key)
     const { near } = partsOf(this).made
-    if (isStrict) return this.#getStrictly(near, key)
-    const found = near.get(key)
-    if (found instanceof Promise) return found
-    near.hits++
-    return Promise.resolve(found.fresh())
+    return isStrict ? this.#getStrictly(near, key) : near.get(key)
   }
 
   async #getStrictly(near, key) {
@@ -287,6 +285,14 @@ class ApiCache extends Limitable {
     }
     return { ...stats, ...own }
   }
+}
+
+function nearTierOn(native, cache, maxBytes) {
+  const tier = new NearTier(cache, maxBytes)
+  // Weakly, since the service may outlive the cache.
+  const weak = new WeakRef(tier)
+  beforeDisconnect(unlimited(native), () => weak.deref()?.forgetAll())
+  return tier
 }
 
 function isFrozenBy({ frozen = false }) {

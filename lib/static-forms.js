@@ -9,6 +9,7 @@ const SYNCHRONOUS = new Set([
   'idOf',
   'ids',
   'list',
+  'peek',
   'with',
   'withSession',
   'setCookie',

@@ -48,25 +48,28 @@ export interface ApiCacheOptions {
 }
 
 /**
- * How values are cached near. A value is near from the second time that it is read until its ttl ends, it is changed by anybody, or there is
- * no more room. The server pushes the names of the keys that change (`CLIENT TRACKING`, Redis 6 or later, any Valkey), from every primary of
- * a cluster. If a connection for that is lost, a server fails over or a slot moves, nothing is near until it is certain again. A user needs
- * the permissions `+hello +client|tracking`, and in a cluster `+exists`; without them, or on an older server, nothing is near, and the event
- * `near-unavailable` says why.
+ * How values are cached near. A value is near from the second time that it is read until its ttl ends, it is changed by this or any other
+ * program, or there is no more room. The server pushes the names of the keys that change (`CLIENT TRACKING`, Redis 6 or later, any Valkey),
+ * from every primary of a cluster. If a connection for that is lost, a server fails over or a slot moves, nothing is near until it is certain
+ * again. Not noticed are `SWAPDB`, for which servers push nothing, and a proxy that drops pushes but not the replies beside them.
  *
- * What this process changes itself, it sees at once. On the embedded engine, all changes are.
+ * What the caches of this process change, all of them see at once. On the embedded engine, all changes are.
+ *
+ * Caches with the same service, prefix and options share what is near, and one connection per primary, until the service is disconnected: make
+ * them once. A user needs the permissions `+hello +client|tracking`, with Sentinel `+role`, and in a cluster `+exists`; without them, or on an
+ * older server, nothing is near, and the event `near-unavailable` says why.
  */
 export interface NearOptions {
   /**
    * `'push'` returns a near value without asking: a change by another process is seen once it was pushed, which takes about a millisecond,
-   * and at most `maxStalenessMs` after it was acknowledged, whatever happens to the connection. `'strict'` first has the server confirm
-   * that all changes acknowledged before the read are known, for all reads of a turn at once: never stale, and cheaper than the value.
-   * `peek` then finds nothing. Default `'push'`.
+   * and at most `maxStalenessMs` after it was acknowledged, whatever happens to the connection. `'strict'` first has every primary confirm
+   * that all changes acknowledged before the read are known, for all reads of a turn at once: never stale, and cheaper than the value. If
+   * they do not within `maxStalenessMs`, the value is read. `peek` then finds nothing. Default `'push'`.
    */
   mode?: 'push' | 'strict'
   /**
    * The most bytes of keys and values, at least 65,536. Which values stay follows from how often they are read. Each thread that reads them
-   * also keeps copies of its own, of at most half as many bytes of JSON. Default 67,108,864 (64 MiB).
+   * also keeps parsed copies of its own, of about half as many bytes at most. Default 67,108,864 (64 MiB).
    */
   maxBytes?: number
   /**
@@ -191,7 +194,8 @@ export interface ApiCache extends ApiCacheAliases {
    * or the cache has no option `near`, or the mode `'strict'` on a server. It counts as a hit if it is found, otherwise not at all.
    *
    * @example
-   * const flags = ApiCache.peek<Flags>('flags') ?? (await ApiCache.getOrSet('flags', loadFlags))
+   * const cache = new ApiCache(redisService, { near: true })
+   * const flags = cache.peek<Flags>('flags') ?? (await cache.getOrSet('flags', loadFlags))
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` if the key is not a string.
    */
   peek<T = unknown>(key: string): Frozen<Jsonify<T>> | null | undefined

@@ -4,7 +4,8 @@ import { after, before, describe, test } from 'node:test'
 
 import { ApiCache, RedisService } from 'cinnabar'
 
-import { until } from '../helpers.mjs'
+import { rawClient, until } from '../helpers.mjs'
+import { freePorts, startCluster } from '../support/cluster.mjs'
 import { nearAgain } from '../support/near/again.mjs'
 import { relay } from '../support/near/proxy.mjs'
 import { startRedis } from '../support/redis.mjs'
@@ -98,5 +99,61 @@ describe('values cached near', () => {
       {},
       { username: 'plain', password, log: ({ type }) => type.startsWith('near') && events.push(type) },
     )
+  })
+})
+
+describe('values cached near in a cluster', () => {
+  let cluster
+  before(async () => (cluster = await startCluster({ primaries: 3, replicas: 0 })))
+  after(() => cluster.close())
+
+  for (const mode of ['push', 'strict']) {
+    test(`change while their slot moves to a node that has none yet (${mode})`, async () => {
+      const [port] = await freePorts(1)
+      const config = ['--cluster-config-file', 'nodes.conf', '--cluster-announce-ip', '127.0.0.1']
+      const fresh = await startRedis({ port, args: ['--cluster-enabled', 'yes', ...config] })
+      const id = await fresh.command('CLUSTER', 'MYID')
+      for (const node of cluster.nodes) await fresh.command('CLUSTER', 'MEET', '127.0.0.1', node.port)
+      const knows = async (node) => (await node.command('CLUSTER', 'NODES')).includes(id)
+      await until('all know it', async () => (await Promise.all(cluster.nodes.map(knows))).every(Boolean))
+      await until('it serves', async () => (await fresh.command('CLUSTER', 'INFO')).includes('cluster_state:ok'))
+      const [service, elsewhere] = [2000, 2001].map(
+        (timeoutMs) => new RedisService({ url: cluster.url, log: false, timeoutMs }),
+      )
+      const cache = new ApiCache(service, { near: { mode } })
+      const key = `moving ${mode}`
+      const from = await cluster.nodeOf(cluster.keySlot(`api:${key}`))
+      await cache.set(key, 'old')
+      await nearAgain(cache, key)
+      await cluster.begin(cluster.keySlot(`api:${key}`), from, { ...fresh, id, command: fresh.command })
+      await cluster.moveKey(`api:${key}`, from, fresh)
+      await until('it is read where it is now', async () => (await cache.get(key)) === 'old')
+      // Whether or not it becomes near by that.
+      for (let read = 0; read < 20; read++) await cache.get(key)
+      // Scripts of two keys run nowhere while the slot moves.
+      await (await rawClient(elsewhere)).set(`api:${key}`, '"new"', { EX: 60 })
+      const at = performance.now()
+      while ((await cache.get(key)) !== 'new') {
+        assert.ok(mode === 'push' && performance.now() - at < 501, `${performance.now() - at} ms later`)
+      }
+      await Promise.all([service.disconnect(), elsewhere.disconnect()])
+      await cluster.stay(cluster.keySlot(`api:${key}`), from, { command: fresh.command })
+      for (const node of cluster.nodes) await node.command('CLUSTER', 'FORGET', id)
+      await fresh.stop()
+    })
+  }
+
+  test('of a user who may not ask about keys are read from the servers, which is reported', async () => {
+    const [password, events] = [randomUUID(), []]
+    for (const node of cluster.nodes) {
+      await node.command('ACL', 'SETUSER', 'blind', 'on', `>${password}`, '~*', '&*', '+@all', '-exists')
+    }
+    const log = ({ type }) => type.startsWith('near') && events.push(type)
+    const service = new RedisService({ url: cluster.url, username: 'blind', password, log })
+    const cache = new ApiCache(service, { near: true })
+    await cache.set('a', 1)
+    await until('it is reported', async () => (await cache.get('a')) === 1 && events.length > 0)
+    assert.equal(cache.stats().nearHits, 0)
+    await service.disconnect()
   })
 })

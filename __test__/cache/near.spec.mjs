@@ -130,6 +130,65 @@ for (const engine of engines) {
       )
 
       test(
+        'change at once with what other caches of the process change',
+        withCaches(async (cache, _, { service }) => {
+          const others = [new ApiCache(service), new ApiCache(service, { near: { mode, maxStalenessMs: 333 } })]
+          for (const other of [...others, ...others]) {
+            await cache.set('a', 'old', { tags: ['t'] })
+            await again(cache, 'a')
+            await other.set('a', 'new', { tags: ['t'] })
+            assert.equal(await cache.get('a'), 'new')
+            await again(cache, 'a')
+            await other.invalidateByTag('t')
+            assert.equal(await cache.get('a'), null)
+          }
+        }),
+      )
+
+      test(
+        'may be many, set at once',
+        withCaches(async (cache) => {
+          const keys = Array.from({ length: 20_000 }, (_, at) => `k${at}`)
+          await cache.setMany(keys.map((key) => ({ key, value: 1 })))
+          for (let round = 0; round < 3; round++) await cache.getMany(keys)
+          await cache.setMany(keys.map((key) => ({ key, value: 2 })))
+          assert.deepEqual(new Set(await cache.getMany(keys)), new Set([2]))
+        }),
+      )
+
+      test(
+        'are errors if they are no JSON, as other values are',
+        withCaches(async (cache, _, { client }) => {
+          await client.set('api:a', 'no JSON', { EX: 60 })
+          for (let read = 0; read < 5; read++) {
+            await refuses(cache.get('a'), 'E_INVALID_DATA')
+            await refuses(
+              cache.getOrSet('a', () => 1),
+              'E_INVALID_DATA',
+            )
+            assert.equal(cache.peek('a'), undefined)
+          }
+        }),
+      )
+
+      test(
+        'may be of any shape',
+        withCaches(async (cache) => {
+          const deep = JSON.parse('['.repeat(300) + ']'.repeat(300))
+          const wide = Object.fromEntries(Array.from({ length: 1000 }, (_, at) => [`name${at}`, { at }]))
+          const named = JSON.parse('{"__proto__": {"x": [1]}, "constructor": 2}')
+          for (const [at, value] of [deep, wide, named, [], {}, 'text', 0, false, [[null]]].entries()) {
+            await cache.set(`k${at}`, value)
+            await again(cache, `k${at}`)
+            assert.deepEqual(await cache.get(`k${at}`), value)
+            const shared = await cache.get(`k${at}`, { frozen: true })
+            assert.deepEqual(shared, value)
+            assert.ok(Object.isFrozen(shared))
+          }
+        }),
+      )
+
+      test(
         'take no more memory than they may',
         withCaches(
           async (cache) => {
@@ -168,6 +227,7 @@ for (const engine of engines) {
           await service.connect()
           assert.equal(await cache.get('a'), 2)
           await again(cache, 'a')
+          assert.equal(await cache.get('a'), 2, 'another value, although it may have the number of the former')
           await other.set('a', 3)
           if (mode === 'strict') assert.equal(await cache.get('a'), 3)
           else await until('the change is seen', async () => (await cache.get('a')) === 3)
@@ -219,6 +279,7 @@ describe('values cached near', () => {
     await refuses(cache.get(1), 'E_INVALID_ARGUMENT', /key/)
     assert.throws(() => cache.peek(1), { code: 'E_INVALID_ARGUMENT' })
     assert.throws(() => new ApiCache(service).peek(), { code: 'E_INVALID_ARGUMENT' })
+    assert.throws(() => ApiCache.peek(1), { code: 'E_INVALID_ARGUMENT' })
     assert.equal(new ApiCache(service, { near: false }).peek('a'), undefined)
     await service.disconnect()
   })

@@ -1,22 +1,28 @@
 'use strict'
 
 const { fromJson } = require('../json.js')
-const { copyJson, isCopyable } = require('./copy-json.js')
+const { copyJson } = require('./copy-json.js')
 const { deepFreeze } = require('./deep-freeze.js')
+const { copyCost } = require('./copy-cost.js')
 
 const NONE = Symbol('none')
 
 /** A near value, and what shows that it is right. */
 class NearCopy {
+  // What callers get copies of, but never itself; the JSON where copying it is not worth it.
+  #original
   #json
-  // What callers get copies of, but never itself.
-  #original = NONE
   #shared = NONE
 
+  /** Throws if it is no JSON. */
   constructor(id, json) {
+    const value = fromJson(json)
+    const { bytes, isCopyable } = copyCost(value)
     this.id = id
-    this.length = json.length
-    this.#json = json
+    /** An estimate of the memory that it takes, with the object that callers share. */
+    this.bytes = json.length + 2 * bytes
+    this.#original = isCopyable ? value : NONE
+    this.#json = isCopyable ? undefined : json
     this.renew(0, 0, 0, 0, 0)
   }
 
@@ -37,13 +43,7 @@ class NearCopy {
 
   /** An object of the caller's own. */
   fresh() {
-    if (this.#original === NONE) {
-      const value = fromJson(this.#json)
-      if (!isCopyable(value)) return value
-      this.#original = value
-      this.#json = undefined
-    }
-    return copyJson(this.#original)
+    return this.#original === NONE ? fromJson(this.#json) : copyJson(this.#original)
   }
 }
 

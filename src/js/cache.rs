@@ -109,7 +109,8 @@ impl Cache {
             })?;
             let keys: Vec<_> = entries.iter().map(|(key, ..)| key.clone()).collect();
             let call = self.cache.set_many(entries)?;
-            Ok(keys.iter().fold(call, |call, key| self.changing(js, key, call)))
+            let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+            Ok(self.cache.changing(&keys, self.nears(js), call))
         })
     }
 
@@ -127,8 +128,7 @@ impl Cache {
     pub fn invalidate_by_tag(&self, env: Env, tag: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "INVALIDATE", empty: None }, |js| {
             let tag = js.any_text(tag.raw(), "tag")?;
-            let near = self.open_near(js).map(|open| open.near());
-            Ok(self.cache.changing_tag(&tag, near, self.cache.invalidate_by_tag(&tag)))
+            Ok(self.cache.changing_tag(&tag, self.nears(js), self.cache.invalidate_by_tag(&tag)))
         })
     }
 
@@ -137,7 +137,7 @@ impl Cache {
     pub fn invalidate_by_pattern(&self, env: Env, pattern: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
             let call = self.cache.invalidate_by_pattern(&js.text(pattern.raw(), "pattern")?)?;
-            Ok(changing_all(self.open_near(js).map(|open| open.near()), call))
+            Ok(changing_all(self.nears(js), call))
         })
     }
 
@@ -262,7 +262,7 @@ impl Cache {
 impl Cache {
     /// Returns a call that changes an entry, as this process sees at once.
     fn changing<T: Send + 'static>(&self, js: Js, key: &str, call: Call<T>) -> Call<T> {
-        self.cache.changing(key, self.open_near(js).map(|open| open.near()), call)
+        self.cache.changing(&[key], self.nears(js), call)
     }
 
     /// Returns the operation of a read: its empty value depends on the service, unless this cache is configured for errors.

@@ -155,12 +155,19 @@ impl Cluster {
         self.table().owner(slot).map(|node| node.address.clone())
     }
 
-    /// The nodes that own slots, each with its first slot; and a number that changes whenever a slot gets another owner.
-    pub fn owners(&self) -> (u64, Vec<(Address, u16)>) {
+    /// The nodes to which calls may go, each with its first slot, if it owns any; and a number that changes with them and with the owner of
+    /// any slot.
+    pub fn nodes(&self) -> (u64, Vec<(Address, Option<u16>)>) {
         let table = self.table();
         let owners = table.firsts().into_iter();
-        let owners = owners.filter_map(|slot| Some((table.owner(slot)?.address.clone(), slot)));
-        (table.version(), owners.collect())
+        let mut nodes: Vec<_> =
+            owners.filter_map(|slot| Some((table.owner(slot)?.address.clone(), Some(slot)))).collect();
+        for address in table.addresses() {
+            if !nodes.iter().any(|(known, _)| known == address) {
+                nodes.push((address.clone(), None));
+            }
+        }
+        (table.version(), nodes)
     }
 
     /// Drops all nodes.

@@ -69,7 +69,7 @@ impl Servers {
         match self {
             // A host name may lead to another server now.
             Self::One(_, pool) => (0, pool.reconnects()),
-            Self::Cluster(cluster) => (cluster.owners().0, cluster.status().reconnects),
+            Self::Cluster(cluster) => (cluster.nodes().0, cluster.status().reconnects),
         }
     }
 
@@ -81,13 +81,17 @@ impl Servers {
                 vec![Target { source: source.clone(), probe: vec![Bytes::from_static(probe)] }]
             }
             Self::Cluster(cluster) => {
-                let (_, owners) = cluster.owners();
-                let target = |(address, slot)| Target {
+                let (_, nodes) = cluster.nodes();
+                let target = |(address, slot): (_, Option<u16>)| Target {
                     source: Source::Fixed(Endpoint::Tcp(address)),
-                    // Unlike a PING, it fails on a node that is cut off from the others or has lost the slot.
-                    probe: vec![Bytes::from_static(b"EXISTS"), key_in(slot, prefix)],
+                    probe: match slot {
+                        // Unlike a PING, it fails on a node that is cut off from the others or has lost the slot.
+                        Some(slot) => vec![Bytes::from_static(b"EXISTS"), key_in(slot, prefix)],
+                        // A slot may be migrating there.
+                        None => vec![Bytes::from_static(b"PING")],
+                    },
                 };
-                owners.into_iter().map(target).collect()
+                nodes.into_iter().map(target).collect()
             }
         }
     }
@@ -145,7 +149,10 @@ impl Watcher {
                 nodes.push(requests);
                 tasks.spawn(self.clone().watch(target, coverage.node(generation, node), inbox));
             }
-            let again = backoff::before_reconnecting(&self.settings, failed).max(self.interval);
+            let again = match failed {
+                0 => self.interval,
+                failed => backoff::before_reconnecting(&self.settings, failed).max(self.interval),
+            };
             loop {
                 tokio::select! {
                     biased;

@@ -9,7 +9,7 @@ use std::{
 
 use cinnabar_core::{
     agents::near_watch::{self, NearOptions, NearWatch},
-    features::cache::{Copy, Near, NearAt},
+    features::cache::{Copy, NearAt, Nears, Words},
     output::Output,
     store::Store,
 };
@@ -60,9 +60,8 @@ impl OpenNear {
         NearAt { near: self.watch.near().clone(), now: moment(), is_confirmed: false, is_missing: false }
     }
 
-    /// Returns the near tier.
-    pub fn near(&self) -> Arc<Near> {
-        self.watch.near().clone()
+    fn words(&self) -> Arc<Words> {
+        self.watch.near().words().clone()
     }
 }
 
@@ -87,6 +86,13 @@ impl NearTier {
 }
 
 impl Cache {
+    /// Returns the near tiers of this process that may have what this cache changes.
+    pub(super) fn nears(&self, js: Js) -> Nears {
+        self.core
+            .open_store(js)
+            .map_or_else(|_| Nears::new(), |open| near_watch::all(open.store(), self.cache.prefix()))
+    }
+
     /// Returns the near tier, if there is one; the call itself reports why it cannot be made.
     pub(super) fn open_near(&self, js: Js) -> Option<Arc<OpenNear>> {
         self.near.as_ref()?.open(&self.core, js).ok()
@@ -132,7 +138,7 @@ impl Cache {
     #[napi]
     pub fn near_words(&self, env: Env) -> RawValue {
         let js = Js(env.raw());
-        let words = self.open_near(js).and_then(|open| js.shared_numbers(open.near().words().clone()));
+        let words = self.open_near(js).and_then(|open| js.shared_numbers(open.words()));
         RawValue(words.unwrap_or_else(|| js.null()))
     }
 

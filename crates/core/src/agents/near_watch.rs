@@ -1,12 +1,22 @@
 //! Keeps a near tier right: receives what changes in the store.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use cinnabar_port::{Event, EventKind, KeyChange, KeyListener, error::Result, runtime};
 use parking_lot::Mutex;
+use tokio::time::timeout;
 
 use crate::{
-    features::{Moment, cache::Near},
+    features::{
+        Moment,
+        cache::{Near, Nears},
+    },
     keys::Prefix,
     store::{KeyWatch, Registry, Store},
 };
@@ -16,6 +26,11 @@ const PROBES: u32 = 4;
 
 /// By the address of their store, and what they keep: worker threads share values.
 static WATCHES: Registry<(usize, NearOptions), NearWatch> = Registry::new();
+
+/// All near tiers of the process, by the address of their store and their prefix.
+static NEARS: Mutex<Vec<(usize, Prefix, Weak<Near>)>> = Mutex::new(Vec::new());
+/// How many there are: without any, no lock is taken.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// What a near tier keeps, and for how long it trusts it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,6 +49,7 @@ pub struct NearOptions {
 pub struct NearWatch {
     near: Arc<Near>,
     watch: KeyWatch,
+    now: fn() -> Moment,
 }
 
 /// Returns the near tier that all caches with these options on this store share. `now` reads the clocks.
@@ -42,10 +58,23 @@ pub fn shared(store: &Arc<Store>, options: &NearOptions, now: fn() -> Moment) ->
         let NearOptions { prefix, max_bytes, max_staleness, is_strict } = options.clone();
         let near = Arc::new(Near::new(prefix.clone(), max_bytes, max_staleness, is_strict));
         let listener = listener(near.clone(), store, now);
+        NEARS.lock().push((Arc::as_ptr(store).addr(), prefix.clone(), Arc::downgrade(&near)));
+        COUNT.fetch_add(1, Ordering::Release);
         let _inside = runtime::get()?.enter();
         let watch = store.watch_keys(prefix.as_str().to_owned().into(), max_staleness / PROBES, listener);
-        Ok(NearWatch { near, watch })
+        Ok(NearWatch { near, watch, now })
     })
+}
+
+/// Returns the near tiers of this process that have keys with this prefix on this store.
+pub fn all(store: &Arc<Store>, prefix: &Prefix) -> Nears {
+    if COUNT.load(Ordering::Acquire) == 0 {
+        return Nears::new();
+    }
+    let address = Arc::as_ptr(store).addr();
+    let nears = NEARS.lock();
+    let same = nears.iter().filter(|(other, their_prefix, _)| *other == address && their_prefix == prefix);
+    same.filter_map(|(.., near)| near.upgrade()).collect()
 }
 
 fn listener(near: Arc<Near>, store: &Arc<Store>, now: fn() -> Moment) -> KeyListener {
@@ -74,6 +103,9 @@ impl Drop for NearWatch {
     fn drop(&mut self) {
         // JavaScript may still have copies.
         self.near.distrust();
+        let own = Arc::downgrade(&self.near);
+        NEARS.lock().retain(|(.., near)| !near.ptr_eq(&own));
+        COUNT.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -85,6 +117,10 @@ impl NearWatch {
 
     /// Waits until every change is known that was acknowledged before this call. Returns false if that cannot be said.
     pub async fn confirm(&self) -> bool {
-        self.watch.confirm().await
+        if !self.near.has_news((self.now)()) {
+            return false;
+        }
+        // A call that asks for the value itself may be faster than a server that does not reply.
+        timeout(self.near.max_staleness(), self.watch.confirm()).await.unwrap_or(false)
     }
 }

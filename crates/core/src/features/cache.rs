@@ -27,7 +27,7 @@ use ring::digest::{SHA256, digest};
 
 pub use claims::Claim;
 use entry::{Entry, Header};
-pub use near::{Copy, Near, NearAt, NearEntry, Words, changing_all};
+pub use near::{Copy, Near, NearAt, NearEntry, Nears, Words, changing_all};
 use options::Lifetime;
 pub use options::{EntryOptions, OnUnavailable, Options};
 
@@ -274,14 +274,17 @@ impl Cache {
         near.copy(&keys::cache_entry(&self.0.prefix, name))
     }
 
-    /// Returns a call that changes an entry, and whose own process sees that change as soon as it has ended.
-    pub fn changing<T: Send + 'static>(&self, name: &str, near: Option<Arc<Near>>, call: Call<T>) -> Call<T> {
-        near::changing(keys::cache_entry(&self.0.prefix, name), near, call)
+    /// Returns a call that changes entries, and whose own process sees that as soon as it has ended.
+    pub fn changing<T: Send + 'static>(&self, names: &[&str], nears: Nears, call: Call<T>) -> Call<T> {
+        if nears.is_empty() {
+            return call;
+        }
+        near::changing(names.iter().map(|name| keys::cache_entry(&self.0.prefix, name)).collect(), nears, call)
     }
 
     /// The same for a call that changes the epoch of a tag.
-    pub fn changing_tag<T: Send + 'static>(&self, tag: &str, near: Option<Arc<Near>>, call: Call<T>) -> Call<T> {
-        near::changing(keys::cache_tag_epoch(&self.0.prefix, tag), near, call)
+    pub fn changing_tag<T: Send + 'static>(&self, tag: &str, nears: Nears, call: Call<T>) -> Call<T> {
+        near::changing(vec![keys::cache_tag_epoch(&self.0.prefix, tag)], nears, call)
     }
 
     /// Returns the prefix.

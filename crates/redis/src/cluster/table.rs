@@ -30,7 +30,7 @@ pub struct Table {
     known: HashMap<Address, (Arc<Node>, Option<Instant>)>,
     /// The node that gets requests without a slot.
     anchor: Option<Arc<Node>>,
-    /// Counts the changes of `owners`.
+    /// Counts the changes of `owners` and `known`.
     version: u64,
 }
 
@@ -50,7 +50,12 @@ impl Table {
         !self.owners.is_empty()
     }
 
-    /// A number that changes whenever a slot gets another owner.
+    /// The addresses of all known nodes.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.known.keys()
+    }
+
+    /// A number that changes whenever a slot gets another owner, or another node becomes known.
     pub fn version(&self) -> u64 {
         self.version
     }
@@ -78,7 +83,11 @@ impl Table {
 
     /// The node at this address, to which a request was redirected; created with `make` if it is new.
     pub fn at(&mut self, address: &Address, make: impl FnOnce(&Address) -> Node) -> Arc<Node> {
-        let known = self.known.entry(address.clone()).or_insert_with(|| (Arc::new(make(address)), None));
+        let version = &mut self.version;
+        let known = self.known.entry(address.clone()).or_insert_with(|| {
+            *version += 1;
+            (Arc::new(make(address)), None)
+        });
         known.1 = Some(Instant::now());
         known.0.clone()
     }

@@ -86,40 +86,47 @@ impl PushConnection {
         self.stream.send(commands).await
     }
 
-    /// Handles this reply and all others that have arrived with it.
+    /// Handles this reply and all others that have arrived with it. Only then are changes known up to the probes among them: a server may
+    /// write the reply to a probe before a push that it had already begun.
     fn take_all(&mut self, first: Result<Reply>, target: &Target, node: &Node) -> Result<()> {
-        let mut next = Some(first);
+        let (mut next, mut replied) = (Some(first), Vec::new());
         while let Some(reply) = next {
-            self.take(reply, target, node)?;
+            replied.extend(self.take(reply, target, node)?);
             next = self.stream.decode()?;
+        }
+        for Probe { sent_at, waiting } in replied {
+            node.up_to(sent_at.into_std());
+            waiting.into_iter().for_each(complete);
         }
         Ok(())
     }
 
-    /// Handles a push, or the reply to a probe.
-    fn take(&mut self, reply: Result<Reply>, target: &Target, node: &Node) -> Result<()> {
+    /// Handles a push; returns the probe to which this is the reply otherwise.
+    fn take(&mut self, reply: Result<Reply>, target: &Target, node: &Node) -> Result<Option<Probe>> {
         match reply {
             Ok(Reply::Array(parts)) => match parts.first() {
-                Some(Reply::Bulk(role)) if &role[..] == b"master" => self.replied(node),
+                Some(Reply::Bulk(role)) if &role[..] == b"master" => self.replied(),
                 Some(Reply::Bulk(role)) if &role[..] == b"slave" => {
                     Err(Error::new(Kind::Unavailable, "the server is a replica now"))
                 }
                 _ => {
                     node.changed(invalidated(parts));
-                    Ok(())
+                    Ok(None)
                 }
             },
-            Err(error) if !(target.allows_denial() && login::proves_server_is_up(&error)) => Err(error),
-            _ => self.replied(node),
+            Err(error) if !(target.allows_denial() && login::proves_server_is_up(&error)) => {
+                if error.is_denied() {
+                    node.refused(error.clone());
+                }
+                Err(error)
+            }
+            _ => self.replied(),
         }
     }
 
-    fn replied(&mut self, node: &Node) -> Result<()> {
+    fn replied(&mut self) -> Result<Option<Probe>> {
         let unexpected = || Error::new(Kind::Unavailable, "the server sent a reply that was not requested");
-        let Probe { sent_at, waiting } = self.pending.pop_front().ok_or_else(unexpected)?;
-        node.up_to(sent_at.into_std());
-        waiting.into_iter().for_each(complete);
-        Ok(())
+        self.pending.pop_front().map(Some).ok_or_else(unexpected)
     }
 }
 

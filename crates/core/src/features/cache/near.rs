@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use cinnabar_port::Call;
 use foldhash::fast::{FixedState, RandomState};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use quick_cache::{Weighter, sync::Cache as Entries};
 use smallvec::SmallVec;
 
@@ -52,8 +52,12 @@ pub struct Near {
     /// Counts the changes of tags, by their hashes.
     tags: Box<[AtomicU32]>,
     hasher: FixedState,
-    last_id: AtomicU64,
+    /// Held while a change is recorded and while a value is checked and kept, so that neither happens in the middle of the other.
+    recording: Mutex<()>,
 }
+
+/// The number of the last value that was kept near. Values of two near tiers never have the same.
+static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
 /// Up to when all changes are known.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -148,7 +152,7 @@ impl Near {
             words: Arc::default(),
             tags: (0..TAG_CELLS).map(|_| AtomicU32::new(0)).collect(),
             hasher: FixedState::default(),
-            last_id: AtomicU64::new(0),
+            recording: Mutex::new(()),
         }
     }
 
@@ -159,19 +163,22 @@ impl Near {
 
     /// A key has changed.
     pub fn changed(&self, key: &Bytes) {
+        let _recording = self.recording.lock();
+        // What JavaScript sees comes last: a copy that is made with it no longer finds the former value here.
         if keys::is_cache_epoch(&self.prefix, key) {
             self.tags[self.tag_cell(key)].fetch_add(1, Ordering::AcqRel);
             self.words.count_tag_change();
         } else {
-            self.words.count(self.cell(key));
             self.entries.remove(key);
+            self.words.count(self.cell(key));
         }
     }
 
     /// Any key may have changed.
     pub fn changed_all(&self) {
-        self.words.begin_generation();
+        let _recording = self.recording.lock();
         self.entries.clear();
+        self.words.begin_generation();
     }
 
     /// Changes may be missed from now on.
@@ -200,12 +207,23 @@ impl Near {
         *self.known.read() != Known::No
     }
 
-    fn is_trusted(&self, now: Moment) -> bool {
+    /// Whether the last news of the store is so recent that a confirmation can be expected.
+    pub fn has_news(&self, now: Moment) -> bool {
         match *self.known.read() {
             Known::No => false,
-            Known::UpTo(moment) => !self.is_strict && now.since(moment) <= self.max_staleness,
+            Known::UpTo(moment) => now.since(moment) <= self.max_staleness,
             Known::Always => true,
         }
+    }
+
+    /// For how long it waits for a confirmation at most.
+    pub fn max_staleness(&self) -> Duration {
+        self.max_staleness
+    }
+
+    fn is_trusted(&self, now: Moment) -> bool {
+        let needs_confirmation = self.is_strict && *self.known.read() != Known::Always;
+        !needs_confirmation && self.has_news(now)
     }
 
     fn cell(&self, key: &Bytes) -> usize {
@@ -239,6 +257,7 @@ impl Near {
 
     /// Keeps a value, whose ttl was read after `reading` began, unless something has changed since.
     fn keep(&self, key: &Bytes, reading: Reading, json: &Bytes, ttl: Duration, epoch_keys: &[Bytes]) {
+        let _recording = self.recording.lock();
         let cell = self.cell(key);
         let tags = epoch_keys.iter().map(|key| self.tag_cell(key));
         let tags = tags.map(|cell| (cell as u16, self.tags[cell].load(Ordering::Acquire))).collect();
@@ -251,7 +270,7 @@ impl Near {
             return;
         }
         let entry = NearEntry {
-            id: self.last_id.fetch_add(1, Ordering::Relaxed) + 1,
+            id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
             // Copied, since it is a part of what was read with it.
             json: Bytes::copy_from_slice(json),
             read_at: reading.at,
@@ -260,26 +279,25 @@ impl Near {
             tags,
         };
         self.entries.insert(Bytes::copy_from_slice(key), Arc::new(entry));
-        // It may have changed before it was there to be removed.
-        if !is_unchanged() {
-            self.entries.remove(key);
-        }
     }
 }
 
-/// Returns a call that changes a key. The key counts as changed when it begins, and again when it has ended.
-pub(super) fn changing<T: Send + 'static>(key: Bytes, near: Option<Arc<Near>>, call: Call<T>) -> Call<T> {
-    let Some(near) = near else { return call };
-    near.changed(&key);
-    call.inspect(move |_| near.changed(&key))
+/// Returns a call that changes keys. They count as changed when it begins, and again when it has ended.
+pub(super) fn changing<T: Send + 'static>(keys: Vec<Bytes>, nears: Nears, call: Call<T>) -> Call<T> {
+    let change = move || nears.iter().for_each(|near| keys.iter().for_each(|key| near.changed(key)));
+    change();
+    call.inspect(move |_| change())
 }
 
 /// The same for a call that may change any key.
-pub fn changing_all<T: Send + 'static>(near: Option<Arc<Near>>, call: Call<T>) -> Call<T> {
-    let Some(near) = near else { return call };
-    near.changed_all();
-    call.inspect(move |_| near.changed_all())
+pub fn changing_all<T: Send + 'static>(nears: Nears, call: Call<T>) -> Call<T> {
+    let change = move || nears.iter().for_each(|near| near.changed_all());
+    change();
+    call.inspect(move |_| change())
 }
+
+/// The near tiers of a process for the same keys.
+pub type Nears = SmallVec<[Arc<Near>; 1]>;
 
 impl NearAt {
     /// Returns the value of a key if it is near, and known to be right.
