@@ -140,6 +140,12 @@ export async function service(): Promise<void> {
   await incr?.('hits')
   await ApiCache.with({ signal }).getOrSet('key', () => 1)
   await ApiCache.getOrSet('key', () => 1, { ttl: 5, signal, timeoutMs: 200 })
+  const cached = new ApiCache(redisService, { near: { mode: 'strict', maxBytes: 1 << 20 }, sharedLoads: true })
+  const names: readonly string[] | undefined = cached.peek<{ names: string[] }>('key')?.names
+  const frozen = await cached.get<{ at: Date }>('key', { frozen: true, signal })
+  const at: string | undefined = frozen?.at
+  const found = await cached.lookup('key', () => ({ names }), { staleIfError: 60 })
+  void [at, found.value.names, found.source === 'near', cached.stats().nearHits]
   await DistributedLock.withLock('key', () => 1, 5, { signal })
   await SessionManager.validateSession('token', { load: () => ({ id: 1 }), timeoutMs: 200 })
   await service.getClient().sendCommand(['GET', 'key'], { signal, buffers: true })
