@@ -39,8 +39,8 @@ export interface ApiCacheOptions {
    */
   near?: boolean | NearOptions
   /**
-   * Whether `getOrSet` loads a value once for all processes: one of them loads, and the others wait for its value. They wait as long as for
-   * another caller's load (5000 ms, or `loadTimeoutMs`), and then load themselves; so they do if the load fails or has no value. A process
+   * Whether `getOrSet` loads a value once for all processes: one of them loads, and the others wait for its value. They wait for 5000 ms, or
+   * half of `loadTimeoutMs`, and then load themselves; so they do if the load fails or has no value. A process
    * that ends while it loads is noticed after three seconds, and one of the others loads. Loads in two processes that need each other's
    * values wait in vain. Default `false`: each process loads once.
    */

@@ -42,7 +42,8 @@ class Loader {
     const { othersMs, ownMs } = this.#shared.timeouts
     const begin = () => this.#native.begin(key, ownMs, current.wanted.native)
     try {
-      return await turnToLoad(this.#native, key, begin, othersMs)
+      // Then there is still time for a load of its own.
+      return await turnToLoad(this.#native, key, begin, Math.min(othersMs, ownMs / 2))
     } catch {
       this.#shared.errors++
       return {}
