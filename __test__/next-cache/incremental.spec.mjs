@@ -8,7 +8,7 @@ import { createCacheHandlers } from 'cinnabar/next/cache-handlers'
 
 import { deferred, rawClient, refuses } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
-import { entryOf, fetchedOf, now, pageOf, serverFilesOf } from '../support/next-cache.mjs'
+import { beginTags, entryOf, fetchedOf, now, pageOf, serverFilesOf } from '../support/next-cache.mjs'
 
 const PAGE = { kind: 'APP_PAGE', isFallback: false }
 const FETCH = { kind: 'FETCH', tags: ['a'], softTags: ['_N_T_/shop'] }
@@ -25,7 +25,9 @@ for (const engine of engines) {
         const make = (each, dist = serverDistDir, more) =>
           new (createCacheHandler({ service: each, ...options, ...more }))({ serverDistDir: dist, revalidatedTags: [] })
         try {
-          await run(make(service), make(beside), await rawClient(service), (...args) => make(service, ...args), service)
+          const [one, other] = [make(service), make(beside)]
+          await beginTags(() => one.get('/first', PAGE))
+          await run(one, other, await rawClient(service), (...args) => make(service, ...args), service)
         } finally {
           await Promise.all([service.disconnect(), beside.disconnect()])
         }

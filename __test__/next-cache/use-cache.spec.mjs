@@ -8,7 +8,7 @@ import handlers, { createCacheHandlers } from 'cinnabar/next/cache-handlers'
 
 import { deferred, rawClient, refuses, root, runJson, runNode } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
-import { bytesOf, entryOf, now, put, streamOf, textOf } from '../support/next-cache.mjs'
+import { beginTags, bytesOf, entryOf, now, put, streamOf, textOf } from '../support/next-cache.mjs'
 
 for (const engine of engines) {
   describe(`'use cache' on ${engine.name}`, () => {
@@ -17,6 +17,7 @@ for (const engine of engines) {
       const beside = engine.beside(service)
       try {
         const [one, other] = [service, beside].map((each) => createCacheHandlers({ service: each, ...options }))
+        await beginTags(() => one.get('first', []))
         await run(one, other, await rawClient(service), service)
       } finally {
         await Promise.all([service.disconnect(), beside.disconnect()])

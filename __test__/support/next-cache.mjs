@@ -72,3 +72,12 @@ export function fetchedOf(body, more) {
   const data = { headers: { 'content-type': 'text/plain' }, body, status: 200, url: 'http://upstream/' }
   return { kind: 'FETCH', data, revalidate: 900, ...more }
 }
+
+/**
+ * Makes a handler read the store for the first time, which is when the states of tags begin, and waits until the clock has moved on: an entry of the
+ * same millisecond could have been made before, and counts as invalid.
+ */
+export async function beginTags(read) {
+  await read()
+  await new Promise((resolve) => setTimeout(resolve, 5))
+}
