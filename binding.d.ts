@@ -124,7 +124,7 @@ export declare class Cache {
   fill(key: unknown, mark: unknown, marks: unknown, value: unknown, options: unknown): RawValue
   /** Releases the lease of a load that produced no value. */
   release(key: unknown, mark: unknown): RawValue
-  /** Reads an entry for a load of another process: `{ state, value }`, or `{ state }` if there is none. */
+  /** Reads an entry again, which another process may have loaded meanwhile. Resolves to `{ state, value }`, without a value on a miss. */
   find(key: unknown): RawValue
   /**
    * Claims the load of a key for so many ms: resolves to `token`, to that of another process, or to null if the one of `waited_for` has

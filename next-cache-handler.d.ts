@@ -32,7 +32,7 @@ declare const handler: handler.NextCacheHandler & {
 declare namespace handler {
   /** An object of the handler. Next.js makes one for every request, and is alone in calling its methods. */
   interface NextIncrementalCache {
-    /** Resolves to the entry of a key, or to `null` if there is none, it is no longer valid, or the store cannot be reached. */
+    /** Resolves to the entry of a key, or to `null` if the key has no valid entry or the store cannot be reached. */
     get(cacheKey: string, context: any): Promise<any>
     /** Stores an entry, or does not if the store cannot be reached. */
     set(cacheKey: string, data: any, context: any): Promise<void>

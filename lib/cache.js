@@ -113,7 +113,10 @@ class ApiCache extends Limitable {
     return copy.shared()
   }
 
-  /** The near copy of a value, or a promise of it; `undefined` if there is none, or the call has limits that may already apply. */
+  /**
+   * Returns the near copy of a value, or in strict mode a promise of it. Returns `undefined` if the value is not near, and for calls with limits,
+   * which may already apply.
+   */
   #nearOf(key) {
     const { isNear, isStrict } = this.#shared
     if (!isNear || typeof key !== 'string' || limitsOf(this) !== NO_LIMITS) return undefined

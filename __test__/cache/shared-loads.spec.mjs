@@ -30,14 +30,20 @@ for (const engine of engines) {
         const gate = deferred()
         const load = () => (loads++, gate.promise)
         const all = caches.flatMap((cache) => Array.from({ length: 5 }, () => cache.getOrSet('a', load)))
-        await until('one loads', () => loads === 1)
-        // The others have looked again meanwhile.
-        await new Promise((resolve) => setTimeout(resolve, 300))
+        await until(
+          'all have missed it, and one loads',
+          () => loads > 0 && caches.every((each) => each.stats().misses === 5),
+        )
         gate.resolve({ x: 1 })
         const values = await Promise.all(all)
         assert.deepEqual(values, Array(20).fill({ x: 1 }))
         assert.equal(new Set(values).size, 20, 'each has a copy of its own')
         assert.equal(loads, 1)
+        const counts = caches.map((cache) => cache.stats())
+        assert.ok(
+          counts.every(({ hits, misses }) => hits === 0 && misses === 5),
+          'looking again is not counted',
+        )
       }),
     )
 
@@ -45,8 +51,7 @@ for (const engine of engines) {
       'a stale value is refreshed once',
       withCaches(async (one, other) => {
         await one.set('a', 'old', { ttl: 0.05, staleWhileRevalidate: 60 })
-        if (engine.advance) await new Promise((resolve) => setTimeout(resolve, 60))
-        else await until('it is stale', async () => (await one.get('a')) === null)
+        await until('it is stale', async () => (await one.get('a')) === null)
         let loads = 0
         const gate = deferred()
         const load = () => (loads++, gate.promise)
@@ -55,8 +60,7 @@ for (const engine of engines) {
           'old',
           'old',
         ])
-        await until('one loads', () => loads === 1)
-        await new Promise((resolve) => setTimeout(resolve, 200))
+        await until('one loads', () => loads > 0)
         gate.resolve('new')
         await until('it is new', async () => (await other.get('a')) === 'new')
         assert.equal(loads, 1)
@@ -89,9 +93,10 @@ for (const engine of engines) {
           let loads = 0
           const gate = deferred()
           const load = () => (loads++, gate.promise.then(result))
+          const missed = [one, other].map((each) => each.stats().misses)
           const all = [one, other].map((cache) => cache.getOrSet('a', load).catch(({ message }) => message))
-          await until('one loads', () => loads === 1)
-          await new Promise((resolve) => setTimeout(resolve, 100))
+          const bothMissed = () => [one, other].every((each, at) => each.stats().misses > missed[at])
+          await until('both have missed it, and one loads', () => loads > 0 && bothMissed())
           const released = performance.now()
           gate.resolve()
           const [first, second] = await Promise.all(all)
@@ -108,9 +113,10 @@ for (const engine of engines) {
       'a load that takes too long is not waited for',
       withCaches(
         async (one, other) => {
-          const gate = deferred()
-          const first = one.getOrSet('a', () => gate.promise).catch(({ code }) => code)
-          await new Promise((resolve) => setTimeout(resolve, 50))
+          const [began, gate] = [deferred(), deferred()]
+          const load = () => (began.resolve(), gate.promise)
+          const first = one.getOrSet('a', load).catch(({ code }) => code)
+          await began.promise
           assert.equal(await other.getOrSet('a', () => 'own'), 'own')
           assert.equal(await first, 'E_TIMEOUT')
           gate.resolve('late')
@@ -134,38 +140,45 @@ for (const engine of engines) {
 }
 
 describe('loads that all processes share', () => {
-  // Each reports on its standard output that it loads, and what its callers got.
-  const source = (url, { hangs }) => `
+  // Each says that it has asked, that it loads, which ends when it is told to, and what its callers got.
+  const source = (url) => `
     import { ApiCache, RedisService } from 'cinnabar'
     const cache = new ApiCache(new RedisService({ url: ${JSON.stringify(url)}, log: false }), { sharedLoads: true })
+    const finished = new Promise((resolve) => process.on('message', (word) => word === 'finish' && resolve()))
     const load = async () => {
       process.send('loads')
-      await new Promise((resolve) => setTimeout(resolve, ${hangs} ? 60_000 : 300))
+      await finished
       return process.pid
     }
-    process.on('message', async () => {
-      const values = await Promise.all(Array.from({ length: 50 }, () => cache.getOrSet('cold', load)))
-      process.send({ values: [...new Set(values)] })
+    process.on('message', async (word) => {
+      if (word !== 'go') return
+      const all = Array.from({ length: 50 }, () => cache.getOrSet('cold', load))
+      process.send('asked')
+      process.send({ values: [...new Set(await Promise.all(all))] })
     })
     await cache.get('warm')
     process.send('ready')`
-  const start = async (url, options = { hangs: false }) => {
-    const child = background(process.execPath, ['--input-type=module', '-e', source(url, options)], {
-      cwd: root,
-      talks: true,
-    })
+  const start = async (url) => {
+    const child = background(process.execPath, ['--input-type=module', '-e', source(url)], { cwd: root, talks: true })
     const heard = []
     child.on('message', (message) => heard.push(message))
     await until('it is ready', () => heard.includes('ready'), 30)
     return { child, heard, loads: () => heard.filter((each) => each === 'loads').length }
   }
+  const send = (peers, word) => peers.forEach(({ child }) => child.send(word))
+  const allHaveValues = (peers) =>
+    until('all have a value', () => peers.every(({ heard }) => heard.some(({ values }) => values)), 30)
+  const loadsOf = (peers) => peers.reduce((sum, peer) => sum + peer.loads(), 0)
   const stampede = async (url) => {
     const peers = await Promise.all(Array.from({ length: 8 }, () => start(url)))
-    for (const { child } of peers) child.send('go')
-    await until('all have a value', () => peers.every(({ heard }) => heard.some(({ values }) => values)), 30)
+    send(peers, 'go')
+    await until('all have asked', () => peers.every(({ heard }) => heard.includes('asked')), 30)
+    await until('one loads', () => loadsOf(peers) > 0)
+    send(peers, 'finish')
+    await allHaveValues(peers)
     const values = peers.flatMap(({ heard }) => heard.find(({ values }) => values).values)
     for (const { child } of peers) child.kill('SIGKILL')
-    return { loads: peers.reduce((sum, peer) => sum + peer.loads(), 0), values: new Set(values).size }
+    return { loads: loadsOf(peers), values: new Set(values).size }
   }
 
   test('eight processes with 50 callers each make one load', async () => {
@@ -182,17 +195,16 @@ describe('loads that all processes share', () => {
 
   test('one that is killed while it loads is followed by another', async () => {
     const service = await redis.makeService()
-    const dying = await start(redis.server.url, { hangs: true })
-    dying.child.send('go')
+    const dying = await start(redis.server.url)
+    send([dying], 'go')
     await until('it loads', () => dying.loads() === 1)
     const others = await Promise.all(Array.from({ length: 3 }, () => start(redis.server.url)))
-    for (const { child } of others) child.send('go')
+    send(others, 'go')
     dying.child.kill('SIGKILL')
-    await until('all have a value', () => others.every(({ heard }) => heard.some(({ values }) => values)), 30)
-    assert.equal(
-      others.reduce((sum, peer) => sum + peer.loads(), 0),
-      1,
-    )
+    await until('another loads', () => loadsOf(others) > 0, 30)
+    send(others, 'finish')
+    await allHaveValues(others)
+    assert.equal(loadsOf(others), 1)
     for (const { child } of others) child.kill('SIGKILL')
     await service.disconnect()
   })

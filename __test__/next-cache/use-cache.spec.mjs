@@ -367,6 +367,7 @@ for (const engine of engines) {
       }),
     )
 
+    // The clock of a server cannot be moved, so there the time has to pass.
     async function passed(service, ms) {
       if (engine.advance) await engine.advance(service, ms)
       else await new Promise((resolve) => setTimeout(resolve, ms))

@@ -21,15 +21,15 @@ class Loader {
     if (!sharedLoads || !isUp || current.superseded) return this.#loadHere(current, key, load, lease, isUp)
     // Callers that join meanwhile compare theirs with it.
     current.lease = lease
-    const { value, state, found, end } = await this.#turnToLoad(current, key)
+    const { value, state, lease: own = lease, end } = await this.#turnToLoad(current, key)
     if (state === 'hit') {
       const loaded = { json: jsonOf(value, 'the value'), source: 'hit' }
       current.setLoaded(loaded)
+      this.#singleFlight.endBackoff(key)
       return loaded
     }
     let isEmpty = true
     try {
-      const own = found?.mark === undefined ? lease : current.wanted.leaseOf(found)
       const loaded = await this.#loadHere(current, key, load, own, isUp)
       isEmpty = loaded.json === undefined
       return loaded
@@ -40,10 +40,13 @@ class Loader {
 
   async #turnToLoad(current, key) {
     const { othersMs, ownMs } = this.#shared.timeouts
-    const begin = () => this.#native.begin(key, ownMs, current.wanted.native)
+    const open = async () => {
+      const { wanted } = current
+      return wanted.leaseOf(await this.#native.open(key, ownMs, wanted.native))
+    }
     try {
       // Then there is still time for a load of its own.
-      return await turnToLoad(this.#native, key, begin, Math.min(othersMs, ownMs / 2))
+      return await turnToLoad(this.#native, key, open, Math.min(othersMs, ownMs / 2))
     } catch {
       this.#shared.errors++
       return {}

@@ -114,7 +114,8 @@ class NearTier {
 
   // A service that was disconnected may have another near tier now.
   #openWords(generation) {
-    if (this.#words?.[GENERATION] === generation) return
+    // Null where memory cannot be shared: then every copy is checked by a call.
+    if (this.#words === null || this.#words?.[GENERATION] === generation) return
     this.forgetAll()
     const before = now()
     this.#offset = before - this.#native.nearTime()

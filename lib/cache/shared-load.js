@@ -1,7 +1,5 @@
 'use strict'
 
-const { randomUUID } = require('node:crypto')
-
 const { every, later, now } = require('../clock.js')
 
 // A process that ends while it loads is noticed after this time, and another one loads.
@@ -12,16 +10,16 @@ const FIRST_WAIT_MS = 5
 const LONGEST_WAIT_MS = 100
 
 /**
- * Waits until another process has loaded a key, or this one is to load it. Resolves to `{ value }`, or to `{ found, end }`: the result of `begin`,
- * which opens a lease for the load, and a function to call after the load, with whether there is no value. Neither is there if this process has
- * waited in vain, for `patienceMs` or for a load without a value: it loads without a claim.
+ * Waits until another process has loaded a key, or it is this one's turn to load it. Resolves to the entry that `native.find` returned if its
+ * `state` is 'hit'. Otherwise this process loads: with the `lease` that `open` has opened, and calls `end` after the load, with whether it has no
+ * value. Neither is set if the process has waited in vain, for `patienceMs` or for a load without a value: then it loads without a claim.
  */
-async function turnToLoad(native, key, begin, patienceMs) {
-  const [token, until] = [randomUUID(), now() + patienceMs]
+async function turnToLoad(native, key, open, patienceMs) {
+  const [token, until] = [crypto.randomUUID(), now() + patienceMs]
   let [waitedFor, wait] = ['', FIRST_WAIT_MS]
   for (;;) {
     const claim = await native.claim(key, token, CLAIM_MS, waitedFor)
-    if (claim === token) return claimed(native, key, token, begin)
+    if (claim === token) return claimed(native, key, token, open)
     if (claim === null || now() >= until) return {}
     waitedFor = claim
     await pause(wait * (0.5 + Math.random() / 2))
@@ -31,16 +29,16 @@ async function turnToLoad(native, key, begin, patienceMs) {
   }
 }
 
-async function claimed(native, key, token, begin) {
+async function claimed(native, key, token, open) {
   const stop = every(RENEW_EVERY_MS, () => native.renewClaim(key, token, CLAIM_MS).catch(nothing), false)
-  const end = (failed) => {
+  const end = (isEmpty) => {
     stop()
-    native.endClaim(key, token, failed).catch(nothing)
+    native.endClaim(key, token, isEmpty).catch(nothing)
   }
   try {
     // Another process may have stored a value since this one has read.
-    const found = await begin()
-    if (found.state !== 'hit') return { found, end }
+    const found = await native.find(key)
+    if (found.state !== 'hit') return { lease: await open(), end }
     end(false)
     return found
   } catch (error) {

@@ -11,7 +11,7 @@ function isBuilding() {
   return process.env.NEXT_PHASE === 'phase-production-build'
 }
 
-/** The build whose files are in a folder: `{ id, startedAt }`, or `undefined` if there is none, as in development. */
+/** Returns the build in a folder, `{ id, startedAt }`, or `undefined` if the folder has no build, as in development. */
 function buildIn(serverDistDir) {
   if (typeof serverDistDir !== 'string') return undefined
   if (!builds.has(serverDistDir)) builds.set(serverDistDir, readBuild(join(serverDistDir, '..', 'BUILD_ID')))

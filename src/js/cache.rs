@@ -196,7 +196,7 @@ impl Cache {
         })
     }
 
-    /// Reads an entry for a load of another process: `{ state, value }`, or `{ state }` if there is none.
+    /// Reads an entry again, which another process may have loaded meanwhile. Resolves to `{ state, value }`, without a value on a miss.
     #[napi]
     pub fn find(&self, env: Env, key: Unknown) -> RawValue {
         self.core.submit_output(env, Operation { name: "GET", empty: None }, |js| {

@@ -35,7 +35,11 @@ impl Js {
         let status = unsafe {
             sys::napi_create_typedarray(self.0, sys::TypedarrayType::float64_array, count, buffer, 0, &mut array)
         };
-        (status == sys::Status::napi_ok).then_some(array)
+        if status != sys::Status::napi_ok {
+            self.clear_exception();
+            return None;
+        }
+        Some(array)
     }
 }
 

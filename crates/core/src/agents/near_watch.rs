@@ -55,12 +55,12 @@ pub struct NearWatch {
 /// Returns the near tier that all caches with these options on this store share. `now` reads the clocks.
 pub fn shared(store: &Arc<Store>, options: &NearOptions, now: fn() -> Moment) -> Result<Arc<NearWatch>> {
     WATCHES.get(&(Arc::as_ptr(store).addr(), options.clone()), || {
+        let _inside = runtime::get()?.enter();
         let NearOptions { prefix, max_bytes, max_staleness, is_strict } = options.clone();
         let near = Arc::new(Near::new(prefix.clone(), max_bytes, max_staleness, is_strict));
         let listener = listener(near.clone(), store, now);
         NEARS.lock().push((Arc::as_ptr(store).addr(), prefix.clone(), Arc::downgrade(&near)));
         COUNT.fetch_add(1, Ordering::Release);
-        let _inside = runtime::get()?.enter();
         let watch = store.watch_keys(prefix.as_str().to_owned().into(), max_staleness / PROBES, listener);
         Ok(NearWatch { near, watch, now })
     })

@@ -169,9 +169,9 @@ impl Cache {
         }))
     }
 
-    /// Reads the entry as before a load, which is made elsewhere.
+    /// Reads an entry for which `begin` has found no fresh value, while another process loads it. Not counted in the statistics.
     pub fn poll(&self, name: &str) -> Call<LoadStart> {
-        self.find(name, true, None)
+        self.read(name, true, false, None)
     }
 
     /// Opens a lease for a load, whether there is an entry or not.

@@ -1,7 +1,10 @@
 //! How an entry is read: what was stored, with the epochs of its tags, and checked to be valid and fresh.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,6 +30,8 @@ struct Read {
     key: Bytes,
     /// Whether the caller can load a fresh value, so that a stale one counts.
     is_for_load: bool,
+    /// Whether the outcome is counted in the statistics.
+    counts: bool,
     near: Option<NearAt>,
     /// How its value is kept near, if it is.
     keeping: Option<Keeping>,
@@ -41,6 +46,11 @@ struct Keeping {
 impl Cache {
     /// Reads an entry and checks that it is valid. A stale entry counts only if it is read for a load.
     pub(super) fn find(&self, name: &str, is_for_load: bool, near: Option<NearAt>) -> Call<LoadStart> {
+        self.counting_errors(self.read(name, is_for_load, true, near))
+    }
+
+    /// Does the same; `counts` is whether the outcome is counted in the statistics.
+    pub(super) fn read(&self, name: &str, is_for_load: bool, counts: bool, near: Option<NearAt>) -> Call<LoadStart> {
         let key = keys::cache_entry(&self.0.prefix, name);
         if let Some(entry) = near.as_ref().filter(|near| !near.is_missing).and_then(|near| near.find(&key)) {
             self.0.hits.fetch_add(1, Ordering::Relaxed);
@@ -53,7 +63,7 @@ impl Cache {
         let epochs = guess.iter().flat_map(|epochs| epochs.iter().cloned()).map(Request::get);
         let requests: Vec<_> = [Request::get(key.clone())].into_iter().chain(pttl).chain(epochs).collect();
         let cache = self.clone();
-        self.counting_errors(Call::round(requests, move |Replies(replies)| {
+        Call::round(requests, move |Replies(replies)| {
             let mut replies = replies.into_iter();
             let stored = replies.next().unwrap_or(Ok(Reply::Nil));
             let keeping = reading.and_then(|reading| {
@@ -61,8 +71,8 @@ impl Cache {
                 Some(Keeping { reading, left })
             });
             let guessed = guess.map(|epochs| (epochs, Replies(replies.collect())));
-            Read { cache, key, is_for_load, near, keeping }.check(stored, guessed)
-        }))
+            Read { cache, key, is_for_load, counts, near, keeping }.check(stored, guessed)
+        })
     }
 }
 
@@ -141,8 +151,7 @@ impl Read {
         }
         let in_grace = left_ms <= grace_ms;
         // Whether it is served in its grace is not known yet.
-        let counts = if in_grace { &self.cache.0.misses } else { &self.cache.0.stale_hits };
-        counts.fetch_add(1, Ordering::Relaxed);
+        self.count(if in_grace { &self.cache.0.misses } else { &self.cache.0.stale_hits });
         Step::Done(LoadStart { value: Some(json), stale: !in_grace, in_grace, lease: None })
     }
 
@@ -152,13 +161,19 @@ impl Read {
         }
     }
 
+    fn count(&self, outcome: &AtomicU64) {
+        if self.counts {
+            outcome.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     fn hit(&self, json: Bytes) -> Step<LoadStart> {
-        self.cache.0.hits.fetch_add(1, Ordering::Relaxed);
+        self.count(&self.cache.0.hits);
         Step::Done(LoadStart { value: Some(json), ..LoadStart::default() })
     }
 
     fn miss(&self) -> Step<LoadStart> {
-        self.cache.0.misses.fetch_add(1, Ordering::Relaxed);
+        self.count(&self.cache.0.misses);
         Step::Done(LoadStart::default())
     }
 }
