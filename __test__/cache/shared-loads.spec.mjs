@@ -140,7 +140,7 @@ for (const engine of engines) {
 }
 
 describe('loads that all processes share', () => {
-  // Each says that it has asked, that it loads, which ends when it is told to, and what its callers got.
+  // Each says that it has asked, that it loads, which ends when it gets the message `finish`, and what its callers got.
   const source = (url) => `
     import { ApiCache, RedisService } from 'cinnabar'
     const cache = new ApiCache(new RedisService({ url: ${JSON.stringify(url)}, log: false }), { sharedLoads: true })

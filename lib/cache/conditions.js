@@ -1,5 +1,6 @@
 'use strict'
 
+/** The headers to which a response may be status 304. */
 const CONDITIONS = ['if-none-match', 'if-modified-since']
 
 /** The headers of a request of Node.js as those of fetch are read, as they are now. */
@@ -22,4 +23,4 @@ function withoutConditions({ headers }) {
   return { isConditional: taken.length > 0, giveBack }
 }
 
-module.exports = { askedBy, withoutConditions }
+module.exports = { CONDITIONS, askedBy, withoutConditions }

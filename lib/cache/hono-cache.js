@@ -1,9 +1,8 @@
 'use strict'
 
 const { getOrRefresh } = require('../cache.js')
+const { CONDITIONS } = require('./conditions.js')
 const { respondWith } = require('./fetch-cache.js')
-
-const CONDITIONS = ['if-none-match', 'if-modified-since']
 
 /** Responds to the request of a context of Hono: returns the stored response, or nothing if the handler has responded. */
 async function respondIn(own, context, next) {

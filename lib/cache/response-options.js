@@ -4,12 +4,12 @@ const { ApiCache } = require('../cache.js')
 const { argumentError } = require('../error.js')
 const { assertFunction, describe, describeNumber, ownOptions, stringsOf } = require('../options.js')
 const { assertTtl } = require('../ttl.js')
+const { HEADER_NAME } = require('./stored-response.js')
 
 const OPTIONS = ['cache', 'ttl', 'staleWhileRevalidate', 'tags', 'key', 'vary', 'maxBytes']
 const MAX_BYTES = 1 << 20
 /** The entry is one string of JSON, and the length of strings is limited. */
 const MOST_BYTES = 1 << 26
-const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/
 /** Request headers that say who asks. */
 const CREDENTIALS = ['authorization', 'cookie']
 

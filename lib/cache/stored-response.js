@@ -116,4 +116,4 @@ function hit(asked, entry) {
   return revalidated(asked, restore(entry, headers))
 }
 
-module.exports = { CACHE, entryOf, etagOf, hit, isPrivate, restore, whyNot }
+module.exports = { CACHE, HEADER_NAME, entryOf, etagOf, hit, isPrivate, restore, whyNot }
