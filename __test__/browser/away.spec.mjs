@@ -79,7 +79,7 @@ describe('the page while something is away', { timeout: 180_000 }, () => {
     await redis.start()
     await isWell(ada)
     // This one is empty.
-    await shows(ada, '#session-outcome', 'The store has lost the session: sign in again.')
+    await shows(ada, '#session-outcome', 'Signed out: the session was ended on another device, or the store lost it.')
     await shows(ada, '#room-users', 'no users yet')
     await signIn(ada, 'Ada')
     await loadProfile(ada, 'load')

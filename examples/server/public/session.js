@@ -85,8 +85,8 @@ function line(described) {
 const count = ({ length }) => (length === 1 ? 'one device' : `${length} devices`)
 
 onLive('ready', () => refresh())
-onLive('session', ({ hasEnded }) => {
-  if (leaving === 0) refresh(hasEnded ? 'Signed out: the session was ended on another device.' : undefined)
+onLive('session', () => {
+  if (leaving === 0) refresh()
 })
 
 onCheck(({ state }, before) => {
@@ -100,7 +100,10 @@ onCheck(({ state }, before) => {
     state === 'server' ? "The example's server does not respond" : 'Redis is unreachable'
 })
 
-async function refresh(reason = 'The store has lost the session: sign in again.') {
+// A page that finds itself signed out cannot know why: it may ask before it hears of the end.
+const SIGNED_OUT = 'Signed out: the session was ended on another device, or the store lost it.'
+
+async function refresh() {
   const [before, was] = [shown, wasIn]
   try {
     const { body } = await api('GET', '/api/session')
@@ -112,7 +115,7 @@ async function refresh(reason = 'The store has lost the session: sign in again.'
     if (shown !== before) return
     show(body)
     if (!body.session && was) {
-      say('session-outcome', reason)
+      say('session-outcome', SIGNED_OUT)
       watch()
     } else if (!body.session && shown === 1) say('session-outcome', 'Not signed in.')
   } catch (error) {

@@ -63,7 +63,7 @@ async function checkSession(request, response) {
     // While the store is away nothing is known; the page asks again when it is back.
     () => false,
   )
-  write(response, 'session', { hasEnded })
+  write(response, 'session', {})
   if (hasEnded) response.end()
 }
 
