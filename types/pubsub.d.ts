@@ -69,7 +69,8 @@ export interface StreamOptions extends CallLimits {
   /**
    * Called where messages are missing, between those before and after them. `missed` is the number of messages that were dropped
    * because the buffer was full; or `'unknown'`, because the connection was lost and has been restored. Default: one line of
-   * `console.warn` at the first gap; nothing for an iterator, whose messages have `missed`.
+   * `console.warn` at the first gap; nothing for an iterator, whose messages have `missed`. After `'unknown'`, messages from before the
+   * gap may come once more: the server that took over may have received them from the former one after the subscription.
    */
   onGap?: (gap: Gap) => void
 }
