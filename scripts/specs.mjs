@@ -9,7 +9,7 @@ import { root, run } from './run.mjs'
 const minute = 60_000
 
 // Folders of specs that build apps: they run one at a time, and only on request.
-const SEPARATE = ['runtimes', 'next']
+const SEPARATE = ['runtimes', 'next', 'install']
 
 /**
  * Runs the specs whose path has one of `words`, or all; with `folder` those in `__test__/<folder>`, otherwise all others.
