@@ -237,6 +237,7 @@ fn words_are_those_of_the_field() {
 const SPOKEN: &[&str] = &[
     "src",
     "crates",
+    "bin",
     "lib",
     "types",
     "docs",
