@@ -46,7 +46,7 @@ after(() => registry.stop())
 
 describe('an empty folder', () => {
   for (const [name, [command, args, [program, rest]]] of Object.entries(MANAGERS)) {
-    test(`has its first answer after ${name}`, async (t) => {
+    test(`responds after ${name}`, async (t) => {
       const stranger = new Stranger(registry.url)
       await assert.rejects(stranger.run('cargo', ['--version']), /ENOENT/)
       if (name === 'yarn 4 add') allowLoopback(stranger)
@@ -57,7 +57,7 @@ describe('an empty folder', () => {
       assert.equal(await stranger.run(program, rest), 'loaded\nloaded\n')
       const seconds = (from, to) => ((to - from) / 1000).toFixed(1)
       t.diagnostic(
-        `${seconds(started, installed)} s to install, ${seconds(installed, performance.now())} s to the first answer`,
+        `${seconds(started, installed)} s to install, ${seconds(installed, performance.now())} s to the first response`,
       )
       if (!existsSync(join(stranger.app, 'node_modules/cinnabar'))) return
       const bytes = stranger.bytes()
@@ -65,6 +65,15 @@ describe('an empty folder', () => {
       assert.ok(bytes <= MOST_BYTES, `${bytes} bytes`)
     })
   }
+})
+
+test('npx runs the command line of the installed package', async () => {
+  const stranger = new Stranger(registry.url)
+  await stranger.run('npm', ['install', 'cinnabar'])
+  const help = await stranger.run('npm', ['exec', '--offline', '--', 'cinnabar', '--help'])
+  assert.match(help, /doctor/)
+  const doctor = stranger.run('npm', ['exec', '--offline', '--', 'cinnabar', 'doctor', 'redis://127.0.0.1:1'])
+  await assert.rejects(doctor, /nothing listens at 127\.0\.0\.1:1/)
 })
 
 // It refuses registries without TLS and, as Deno does, packages that were published a moment ago.

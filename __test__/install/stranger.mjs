@@ -1,4 +1,4 @@
-// Somebody who has none of this: an empty folder, an empty home with empty caches, and a PATH with nothing but Node.js and npm.
+// A machine that has none of this: an empty folder, an empty home with empty caches, and a PATH with nothing but Node.js and npm.
 
 import { execFile } from 'node:child_process'
 import { lstatSync, mkdirSync, readdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'

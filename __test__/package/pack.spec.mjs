@@ -105,7 +105,7 @@ describe('what is refused', () => {
     await assert.rejects(pack({ addons: empty, out: join(empty, 'packed') }), /no addon in .*npm run build/)
   })
 
-  // The beginnings of binaries, which is all that tells them apart.
+  // The beginnings of binaries, which are all that is read.
   const elf = (machine, text) => {
     const binary = Buffer.alloc(64)
     binary.write('\x7fELF', 'latin1')
