@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { anchorOf } from '../../site/anchors.mjs'
 import { root, runNode } from '../helpers.mjs'
 import { temporaryFolder } from './processes.mjs'
 
@@ -38,14 +39,6 @@ export function anchorsOf(text) {
   const headings = text.replace(FENCE, '').matchAll(/^#+ (.*)$/gm)
   return new Set([...headings].map(([, heading]) => anchorOf(heading)))
 }
-
-/** The anchor of a heading: lower case, without punctuation, with hyphens for spaces. */
-export const anchorOf = (heading) =>
-  heading
-    .trim()
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N} _-]/gu, '')
-    .replaceAll(' ', '-')
 
 /** The targets of a text's links, without those on the web. */
 export function linksOf(text) {
