@@ -10,6 +10,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
+import { modules, nameModules } from '../site/reference.mjs'
 import { main, root, run } from './run.mjs'
 import { npmPackages } from './setup.mjs'
 
@@ -21,17 +22,9 @@ const assets = join(site, 'dist/assets/chunks')
 /** A program of the site's own packages. */
 const program = (path, args) => run(process.execPath, [join(site, 'node_modules', path), ...args], { cwd: site })
 
-/** The declarations of each entry point of the package: `[name, file]`. */
-function entryPoints() {
-  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  return Object.entries(exports)
-    .filter(([, targets]) => targets.types)
-    .map(([name, { types }]) => [name === '.' ? 'index' : name.slice(2), join(root, types)])
-}
-
 /** Writes the reference in Markdown, a page for each declaration. */
 async function writeReference() {
-  const files = entryPoints().map(([, file]) => file)
+  const files = modules().map(({ file }) => file)
   const compilerOptions = {
     target: 'es2022',
     lib: ['es2022', 'esnext.disposable', 'dom'],
@@ -68,6 +61,7 @@ async function writeReference() {
   }
   writeFileSync(join(build, 'typedoc.json'), JSON.stringify(options, null, 2))
   await program('typedoc/bin/typedoc', ['--options', join(build, 'typedoc.json')])
+  nameModules(pages)
 }
 
 /** Searches the index of the built site for the questions of new users, as its search does. */

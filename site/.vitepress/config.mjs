@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitepress'
 
 import { anchorOf } from '../anchors.mjs'
-import { reference } from '../reference.mjs'
+import { referenceSidebar } from '../reference.mjs'
 
 const pages = fileURLToPath(new URL('../.build/pages', import.meta.url))
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
@@ -59,7 +59,10 @@ export default defineConfig({
   lastUpdated: false,
   ignoreDeadLinks: false,
   markdown: { anchor: { slugify: anchorOf }, headers: { slugify: anchorOf }, toc: { slugify: anchorOf } },
+  // No icon, and no request for one.
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
   themeConfig: {
+    siteTitle: `cinnabar ${version}`,
     nav: [
       { text: 'Guides', link: '/', activeMatch: '^/(?!reference)' },
       { text: 'Reference', link: '/reference/', activeMatch: '^/reference/' },
@@ -71,7 +74,7 @@ export default defineConfig({
         ],
       },
     ],
-    sidebar: { '/reference/': reference(pages), '/': guides },
+    sidebar: { '/reference/': referenceSidebar(pages), '/': guides },
     outline: [2, 3],
     search: {
       provider: 'local',
