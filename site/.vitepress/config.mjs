@@ -66,13 +66,6 @@ export default defineConfig({
     nav: [
       { text: 'Guides', link: '/', activeMatch: '^/(?!reference)' },
       { text: 'Reference', link: '/reference/', activeMatch: '^/reference/' },
-      {
-        text: version,
-        items: [
-          { text: 'Errors', link: '/errors' },
-          { text: 'Settings', link: '/settings' },
-        ],
-      },
     ],
     sidebar: { '/reference/': referenceSidebar(pages), '/': guides },
     outline: [2, 3],
