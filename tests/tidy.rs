@@ -244,6 +244,7 @@ const SPOKEN: &[&str] = &[
     "examples",
     "bench",
     "scripts",
+    "site",
     "tests/faults",
     "__test__",
     "build.rs",
