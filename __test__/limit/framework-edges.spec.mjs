@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { after, describe, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 
-import { RateLimiter, RedisService } from 'cinnabar'
+import { RateLimiter, RedisService, withRateLimit } from 'cinnabar'
 import { rateLimit as forExpress, session } from 'cinnabar/express'
 import { rateLimit as forFastify, session as sessionOfFastify } from 'cinnabar/fastify'
 import { rateLimit as forHono } from 'cinnabar/hono'
@@ -51,6 +51,14 @@ function send(url, headers = '') {
 }
 
 const bodyIn = (response) => Promise.all([response.status, response.text()])
+
+test('onRefused may return a response of another realm or library', async () => {
+  const foreign = { status: 420, statusText: '', headers: new Headers({ 'x-why': 'limit' }), body: null }
+  const handler = withRateLimit(() => new Response('handler'), { limiter, policy: 'none', onRefused: () => foreign })
+  const { status, headers } = await handler(new Request('http://localhost/'), { remoteAddr: { hostname: '192.0.2.1' } })
+  assert.deepEqual([status, headers.get('x-why')], [420, 'limit'])
+  assert.ok(headers.has('retry-after') || headers.has('x-ratelimit-limit'))
+})
 
 describe('onRefused of Fastify', () => {
   for (const [name, onRefused] of Object.entries({

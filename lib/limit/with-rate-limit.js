@@ -1,7 +1,7 @@
 'use strict'
 
 const { assertFunction } = require('../options.js')
-const { copyOfResponse } = require('../response-copy.js')
+const { copyOfResponse, isResponse } = require('../response-copy.js')
 const { admit, guardOptions } = require('./guard.js')
 const { merged } = require('./list-fields.js')
 const { remoteAddressOf } = require('./remote-address.js')
@@ -37,7 +37,7 @@ function limited(handler, options, statusOf) {
 /** The response to a refused request: that of `onRefused`, if it returns one. */
 async function refused({ onRefused }, args, refusal, result) {
   const own = result && (await onRefused?.(args[0], result, ...args.slice(1)))
-  if (!(own instanceof Response)) return new Response(refusal.body, refusal)
+  if (!isResponse(own)) return new Response(refusal.body, refusal)
   const { 'Content-Type': _, ...headers } = refusal.headers
   return withHeaders(own, headers)
 }

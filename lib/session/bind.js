@@ -1,7 +1,5 @@
 'use strict'
 
-const { randomUUID } = require('node:crypto')
-
 const { argumentError } = require('../error.js')
 const { fromJson, jsonOf } = require('../json.js')
 const { assertFunction, describe, isArray } = require('../options.js')
@@ -51,7 +49,7 @@ class End {
  * Binds a socket to a session: `{ token, userId }`, where `userId` is missing if the caller does not know the user. Returns the connection,
  * or `null` without a session. `lasting` is the native side for later calls.
  */
-async function bindSocket(native, lasting, { token, userId }, socket, end, { id = randomUUID(), state = {} }) {
+async function bindSocket(native, lasting, { token, userId }, socket, end, { id = crypto.randomUUID(), state = {} }) {
   const bound = token === null ? null : await native.bound(token)
   if (bound === null || (userId !== undefined && userId !== bound.userId)) {
     end.come(bound === null ? 'expired' : 'user-changed')
