@@ -73,4 +73,4 @@ function overdueError() {
   return new CinnabarError(message, { code: 'E_TIMEOUT', retryable: true })
 }
 
-module.exports = { awaitLoad }
+module.exports = { awaitLoad, overdueError }

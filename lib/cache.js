@@ -308,8 +308,8 @@ function valueOf(copy, isFrozen) {
 }
 
 function replacing(load) {
-  return async (key) => {
-    const value = await load(key)
+  return async (key, context) => {
+    const value = await load(key, context)
     if (value === undefined) throw new Error('the stale value was not replaced')
     return value
   }

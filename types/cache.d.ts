@@ -101,6 +101,29 @@ export interface CacheLookup<T> {
   source: 'near' | 'hit' | 'stale' | 'load'
 }
 
+/** What `load` gets as its second argument: what it may know of its value, and a say in how that is stored. */
+export interface CacheLoad {
+  /**
+   * Aborts when the load has taken as long as a caller waits for it: `loadTimeoutMs`, 60,000 ms by default. Callers that give up
+   * earlier do not abort it, since others may share the load.
+   */
+  readonly signal: AbortSignal
+  /**
+   * Resolves to the stale value that is to be replaced, as a copy, or to `undefined` if there is none, or the server cannot be reached. For
+   * conditional requests, store the `ETag` with the value.
+   */
+  stale<T = unknown>(): Promise<Jsonify<T> | undefined>
+  /** Sets how long the value is fresh, in seconds, in place of the option `ttl`; for example a shorter time for `null`. */
+  setTtl(seconds: number): void
+  /**
+   * Adds tags that are known only now. From when the promise resolves, an invalidation of one of them wins over this load, so await it
+   * before you read what the tags stand for. Rejects with `E_INVALID_ARGUMENT` if the value would have more than 128.
+   */
+  addTags(tags: readonly string[]): Promise<void>
+  /** Makes the value be returned without being stored. */
+  skip(): void
+}
+
 /** Options of reading a value. */
 export interface CacheGetOptions {
   /**
@@ -249,30 +272,41 @@ export interface ApiCache extends ApiCacheAliases {
    *   the process alive, as every call does, unless the service is disconnected.
    * - A `load` that requests its own key, directly or indirectly, does not wait for itself: the inner call runs its own `load`.
    *   If that one requests the key again, it rejects with `E_INVALID_ARGUMENT`.
+   * - `load` gets the key and a {@link CacheLoad}: a signal, the stale value, and how its own is stored.
    * - With `staleWhileRevalidate`, a stale value is returned at once and a new one is loaded in the background; a failure of that
    *   load only counts in `stats()`. With `staleIfError`, callers wait for the load, and get the stale value if it fails.
    * - If the server cannot be reached, or the service is disconnected meanwhile, the value comes from `load` alone, still once
    *   for all concurrent callers. `stats().errors` counts it.
+   *
+   * @example
+   * const page = await ApiCache.getOrSet(url, async (url, load) => {
+   *   const stale = await load.stale<{ etag: string; body: string }>()
+   *   const headers = stale ? { 'if-none-match': stale.etag } : undefined
+   *   const response = await fetch(url, { headers, signal: load.signal })
+   *   if (stale && response.status === 304) return stale
+   *   if (!response.ok) load.setTtl(5)
+   *   return { etag: response.headers.get('etag') ?? '', body: await response.text() }
+   * }, { ttl: 60, staleWhileRevalidate: 600 })
    */
   getOrSet<T>(
     key: string,
-    load: (key: string) => T | Promise<T>,
+    load: (key: string, load: CacheLoad) => T | Promise<T>,
     options: CacheSetOptions & CacheGetOptions & CallLimits & { frozen: true },
   ): Promise<Frozen<Jsonify<T>>>
   getOrSet<T>(
     key: string,
-    load: (key: string) => T | Promise<T>,
+    load: (key: string, load: CacheLoad) => T | Promise<T>,
     options?: CacheSetOptions & CacheGetOptions & CallLimits,
   ): Promise<Jsonify<T>>
   /** The same as `getOrSet`, but also returns where the value came from. */
   lookup<T>(
     key: string,
-    load: (key: string) => T | Promise<T>,
+    load: (key: string, load: CacheLoad) => T | Promise<T>,
     options: CacheSetOptions & CacheGetOptions & CallLimits & { frozen: true },
   ): Promise<CacheLookup<Frozen<Jsonify<T>>>>
   lookup<T>(
     key: string,
-    load: (key: string) => T | Promise<T>,
+    load: (key: string, load: CacheLoad) => T | Promise<T>,
     options?: CacheSetOptions & CacheGetOptions & CallLimits,
   ): Promise<CacheLookup<Jsonify<T>>>
   /** Returns the information about an image file, or `null`. Its key is `image:{file}`. */

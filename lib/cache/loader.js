@@ -1,6 +1,7 @@
 'use strict'
 
 const { jsonOf } = require('../json.js')
+const { LoadContext } = require('./load-context.js')
 const { turnToLoad } = require('./shared-load.js')
 
 /** Loads a value and stores it, for the callers of one process, or of all. `shared` is the state that the objects of a cache share. */
@@ -31,7 +32,7 @@ class Loader {
     let isEmpty = true
     try {
       const loaded = await this.#loadHere(current, key, load, own, isUp)
-      isEmpty = loaded.json === undefined
+      isEmpty = loaded.json === undefined || loaded.isSkipped
       return loaded
     } finally {
       end?.(isEmpty)
@@ -60,17 +61,43 @@ class Loader {
       lease = await this.#openLease(key, wanted)
     }
     current.lease = lease
+    const context = this.#contextOf(current, key, isUp)
     try {
-      const value = await load(key)
+      const value = await load(key, context)
+      const { ttl, isSkipped } = context.end()
       const json = value === undefined ? undefined : jsonOf(value, 'the loaded value')
       current.setLoaded({ json })
       this.#singleFlight.endBackoff(key)
-      if (json === undefined) this.#release(current, key)
-      else await this.#fill(current, key, json)
-      return { json }
+      if (json === undefined || isSkipped) this.#release(current, key)
+      else await this.#fill(current, key, json, ttl)
+      return { json, isSkipped }
     } catch (error) {
+      context.end()
       this.#release(current, key)
       throw error
+    }
+  }
+
+  #contextOf(current, key, isUp) {
+    const { ownMs } = this.#shared.timeouts
+    return new LoadContext(current, ownMs, {
+      readStale: () => (isUp ? this.#readStale(key) : Promise.resolve(undefined)),
+      openTags: async (tags) => {
+        const { lease } = current
+        const added = lease ? tags.filter((tag) => !lease.tags.has(tag)) : []
+        if (added.length === 0) return
+        const opened = await this.#openLease(key, current.wanted.withTags(added))
+        for (const [tag, mark] of opened?.tags ?? []) if (!lease.tags.has(tag)) lease.tags.set(tag, mark)
+      },
+    })
+  }
+
+  async #readStale(key) {
+    try {
+      return (await this.#native.find(key)).value
+    } catch {
+      this.#shared.errors++
+      return undefined
     }
   }
 
@@ -84,8 +111,9 @@ class Loader {
   }
 
   // The loaded value is returned even if it cannot be stored.
-  async #fill(current, key, json) {
-    const { lease, superseded, wanted } = current
+  async #fill(current, key, json, ttl = current.wanted.ttl) {
+    const { lease, superseded } = current
+    const wanted = current.wanted.withTtl(ttl)
     if (superseded || !lease || !wanted.isCovered(lease)) return
     try {
       await this.#native.fill(key, lease.mark, wanted.marksIn(lease), json, wanted.native)

@@ -28,6 +28,16 @@ class StoreOptions {
     return new StoreOptions(ttl, tags, stale, grace)
   }
 
+  /** The same with another ttl. */
+  withTtl(ttl) {
+    return new StoreOptions(ttl, this.tags, this.stale, this.grace)
+  }
+
+  /** The same with these tags only. */
+  withTags(tags) {
+    return new StoreOptions(this.ttl, tags, this.stale, this.grace)
+  }
+
   /** The lease that the native side opened for these tags: the mark of the key with the number of the load, and the mark of each tag. */
   leaseOf({ mark, tags }) {
     return { mark, tags: new Map(this.tags.map((tag, at) => [tag, tags[at]])) }
