@@ -21,6 +21,12 @@ export async function misuse(): Promise<void> {
   ;(await ApiCache.getOrSet('key', () => ({ at: new Date() }))).at.getTime()
   // @ts-expect-error a number is no time for a load of the options of a call
   await ApiCache.getOrSet('key', () => 1, { loadTimeoutMs: 5 })
+  // @ts-expect-error seconds
+  await ApiCache.getOrSet('key', (key, load) => load.setTtl('5'))
+  // @ts-expect-error a list of tags
+  await ApiCache.getOrSet('key', (key, load) => load.addTags('tag'))
+  // @ts-expect-error unknown until its type is given
+  await ApiCache.getOrSet('key', async (key, load) => (await load.stale()).etag)
   // @ts-expect-error A frozen value cannot be changed.
   ;(await ApiCache.getOrSet('key', () => ({ list: [1] }), { frozen: true })).list.push(2)
   // @ts-expect-error

@@ -460,6 +460,14 @@ export async function cache(bytes: Uint8Array): Promise<void> {
     const entries: CacheEntry[] = [{ key: 'a', value: 1, ttl: 60, tags: ['t'] }]
     await cache.setMany(entries)
     const loaded = await cache.getOrSet('user:1', async (key) => ({ name: key, roles: ['a'] }), { ttl: 60 })
+    const said = await cache.getOrSet('user:1', async (key, load) => {
+      const stale = await load.stale<{ etag: string; at: Date }>()
+      if (stale) load.setTtl(stale.at.length)
+      await load.addTags(['tag'] as const)
+      if (load.signal.aborted) load.skip()
+      return { name: key, etag: stale?.etag }
+    })
+    said.name satisfies string
     same<{ name: string; roles: string[] }, typeof loaded>(true)
     const stated = await cache.getOrSet<User>('user:1', () => ({ name: 'a', roles: [] }))
     same<User, typeof stated>(true)
