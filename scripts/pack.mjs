@@ -3,6 +3,8 @@
 //   node scripts/pack.mjs                    the addon of this machine, built if need be
 //   node scripts/pack.mjs --addons=FOLDER    the addons in this folder: cinnabar.<platform>.node
 //   node scripts/pack.mjs --all              fails unless the addons of all platforms are there, as a release needs them
+//
+// `scripts/addon.mjs` builds the addons of a release. That of `npm run build` needs the glibc of the machine it was built on.
 
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,21 +12,24 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-import { checkAddon } from './pack/binary.mjs'
+import { GLIBC, checkAddon } from './pack/binary.mjs'
 import { stageMain, stagePlatform, targets } from './pack/stage.mjs'
 import { main, root, run } from './run.mjs'
 import { forRunning } from './setup.mjs'
 
 /** Packs what is published into a folder. Returns a line per tarball: `{ file, bytes, unpacked, glibc }`, the package itself first. */
 export async function pack({ addons = root, out = join(root, 'packed'), all = false } = {}) {
-  const found = targets().flatMap(([platform, target]) => {
-    const addon = join(addons, `cinnabar.${platform}.node`)
-    return existsSync(addon) ? [{ platform, target, addon, ...checkAddon(addon, platform) }] : []
-  })
-  const missing = targets().filter(([platform]) => !found.some((each) => each.platform === platform))
+  const wanted = targets().map(([platform, target]) => ({
+    platform,
+    target,
+    addon: join(addons, `cinnabar.${platform}.node`),
+  }))
+  const [found, missing] = [true, false].map((isThere) => wanted.filter(({ addon }) => existsSync(addon) === isThere))
   if (found.length === 0) throw new Error(`there is no addon in ${addons}: run npm run build`)
-  if (all && missing.length)
-    throw new Error(`the addons of these platforms are missing: ${missing.map(([name]) => name).join(', ')}`)
+  if (all && missing.length) {
+    throw new Error(`the addons of these platforms are missing: ${missing.map(({ platform }) => platform).join(', ')}`)
+  }
+  for (const each of found) Object.assign(each, checkAddon(each.addon, each.platform, all ? GLIBC : undefined))
   rmSync(out, { recursive: true, force: true })
   mkdirSync(out, { recursive: true })
   const stage = mkdtempSync(join(tmpdir(), 'cinnabar-pack-'))

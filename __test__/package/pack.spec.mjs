@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library'
 
-import { checkAddon } from '../../scripts/pack/binary.mjs'
+import { GLIBC, checkAddon } from '../../scripts/pack/binary.mjs'
 import { targets } from '../../scripts/pack/stage.mjs'
 import { pack } from '../../scripts/pack.mjs'
 import { root } from '../helpers.mjs'
@@ -135,7 +135,7 @@ describe('what is refused', () => {
     test(what, () => {
       const file = join(temporaryFolder('addon'), `cinnabar.${name}.node`)
       writeFileSync(file, binary)
-      assert.throws(() => checkAddon(file, name), { message: reason })
+      assert.throws(() => checkAddon(file, name, GLIBC), { message: reason })
     })
   }
 })

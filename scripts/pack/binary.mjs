@@ -2,15 +2,18 @@
 
 import { readFileSync } from 'node:fs'
 
-/** The newest glibc of which the addon may need anything: that of RHEL 9 and Ubuntu 22.04. Debian has a newer one since version 12. */
-export const GLIBC = '2.34'
+/** The newest glibc of which the addon of a release may need anything: the oldest that Node.js 20 runs on, as of RHEL 8 and Debian 10. */
+export const GLIBC = '2.28'
 
 const ELF = { 0x3e: 'x64', 0xb7: 'arm64' }
 const MACH_O = { 0x01000007: 'x64', 0x0100000c: 'arm64' }
 const PE = { 0x8664: 'x64', 0xaa64: 'arm64' }
 
-/** Throws unless the file is an addon for this platform, such as `linux-x64-gnu`. Returns `{ bytes, glibc }`. */
-export function checkAddon(file, platform) {
+/**
+ * Throws unless the file is an addon for this platform, such as `linux-x64-gnu`, that needs nothing newer than this glibc. Returns `{ bytes,
+ * glibc }`.
+ */
+export function checkAddon(file, platform, newest = Infinity) {
   const binary = readFileSync(file)
   const [system, cpu, libc] = platform.split('-')
   const found = built(binary)
@@ -18,9 +21,9 @@ export function checkAddon(file, platform) {
   const glibc = newestGlibc(binary)
   if (libc === 'musl' && glibc) throw new Error(`${file} needs glibc ${glibc}, but ${platform} has musl`)
   if (libc === 'gnu' && !glibc) throw new Error(`${file} needs no glibc, so it is not for ${platform}`)
-  if (libc === 'gnu' && isNewer(glibc, GLIBC)) {
+  if (libc === 'gnu' && newest !== Infinity && isNewer(glibc, newest)) {
     throw new Error(
-      `${file} needs glibc ${glibc}, but ${GLIBC} is the newest that it may need: build it on an older system`,
+      `${file} needs glibc ${glibc}, but ${newest} is the newest that it may need: run node scripts/addon.mjs`,
     )
   }
   return { bytes: binary.length, glibc }
