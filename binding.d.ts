@@ -97,12 +97,16 @@ export declare class Cache {
   get(key: unknown): RawValue
   /** Returns several values, or nulls, in the order of the keys. */
   getMany(keys: unknown): RawValue
+  /** Returns for how many seconds the value is still fresh, `Infinity` without an end, or null. */
+  ttl(key: unknown): RawValue
   /** Stores a value. */
   set(key: unknown, value: unknown, options: unknown): RawValue
   /** Stores several: `[{ key, value, ttl, tags, staleWhileRevalidate }, …]`. */
   setMany(entries: unknown): RawValue
   /** Removes a value; returns how many were removed. */
   invalidate(key: unknown): RawValue
+  /** Removes several values; returns how many were removed. */
+  invalidateMany(keys: unknown): RawValue
   /** Makes every entry with a tag a miss. */
   invalidateByTag(tag: unknown): RawValue
   /** Removes every entry whose name matches a glob; returns how many. */

@@ -20,7 +20,7 @@ const names = require('./option-names.js')
 const { assertFunction, assertMilliseconds, describe, isArray, ownOptions, readOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { LOAD_TIMEOUTS, logicalTime, singleFlightOf } = require('./single-flight.js')
-const { assertTtl } = require('./ttl.js')
+const { assertTtl, withFiniteTtl } = require('./ttl.js')
 
 const OPTIONS = { ...names.cache, loadTimeoutMs: true, sharedLoads: true }
 const SET_OPTIONS = Object.keys(names.cacheSet)
@@ -39,7 +39,7 @@ let getOrRefresh
 class ApiCache extends Limitable {
   constructor(service, options) {
     super(service, () => {
-      const own = readOptions(options, OPTIONS)
+      const own = withFiniteTtl(readOptions(options, OPTIONS))
       const { ttl = 300, loadTimeoutMs, prefix = defaultPrefixes.cache, near, sharedLoads = false } = own
       if (typeof sharedLoads !== 'boolean') {
         throw argumentError(`sharedLoads must be true or false, got ${describe(sharedLoads)}`)
@@ -136,11 +136,23 @@ class ApiCache extends Limitable {
 
   async set(key, value, options) {
     const [cache, own] = readCall(this, options, SET_OPTIONS)
-    return cache.#native.set(key, value, own)
+    return cache.#native.set(key, value, withFiniteTtl(own))
+  }
+
+  ttl(key) {
+    return this.#native.ttl(key)
+  }
+
+  async has(key) {
+    return (await this.#native.ttl(key)) !== null
   }
 
   invalidate(key) {
     return this.#native.invalidate(key)
+  }
+
+  deleteMany(keys) {
+    return this.#native.invalidateMany(keys)
   }
 
   invalidateByTag(tag) {
@@ -317,7 +329,7 @@ function replacing(load) {
 
 function entryOf(entry, at) {
   if (entry === undefined) throw argumentError(`entries[${at}] must be an object, got undefined`)
-  return ownOptions(entry, ENTRY, `entries[${at}].`)
+  return withFiniteTtl(ownOptions(entry, ENTRY, `entries[${at}].`))
 }
 
 // Turns holes into undefined elements, which are then rejected.
@@ -331,7 +343,7 @@ function copyOf(array, what) {
 
 // Checked before `load` runs, although the store needs them only after it.
 function setOptions(own) {
-  const { ttl, staleWhileRevalidate, staleIfError } = own
+  const { ttl, staleWhileRevalidate, staleIfError } = withFiniteTtl(own)
   // Copied, because the caller may change its array while the value is loaded.
   const tags = isArray(own.tags) ? copyOf(own.tags, 'tags') : own.tags
   if (ttl !== undefined) assertTtl(ttl, 'ttl')

@@ -12,4 +12,9 @@ function assertTtl(value, name) {
   throw argumentError(`${name} must be a number of seconds above 0 and up to ${LONGEST}, got ${describeNumber(value)}`)
 }
 
-module.exports = { assertTtl }
+/** The options with a ttl for ever, which is a hundred years, as a number that the store takes. */
+function withFiniteTtl(options) {
+  return options?.ttl === Infinity ? { ...options, ttl: LONGEST } : options
+}
+
+module.exports = { assertTtl, withFiniteTtl }

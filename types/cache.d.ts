@@ -20,7 +20,7 @@ export interface ApiCacheOptions {
    * `''`, keys are used unchanged, even if something else uses them too, and patterns are rejected.
    */
   prefix?: string
-  /** The default ttl of a value, in seconds. Default `300`. */
+  /** The default ttl of a value, in seconds; `Infinity` is for ever. Default `300`. */
   ttl?: number
   /**
    * The timeout of a `load`, in milliseconds from 1 to 2^31. After that its caller gets `E_TIMEOUT`, and the callers that shared it start
@@ -135,7 +135,7 @@ export interface CacheGetOptions {
 
 /** Options of storing a value. Without tags and `staleWhileRevalidate` it is stored as plain JSON, which any client can read. */
 export interface CacheSetOptions {
-  /** How long the value is fresh, in seconds. Default: the cache's. */
+  /** How long the value is fresh, in seconds; `Infinity` is for ever, a hundred years. Default: the cache's. */
   ttl?: number
   /** Tags for `invalidateByTag`, at most 128. Any text is valid. */
   tags?: readonly string[]
@@ -247,6 +247,18 @@ export interface ApiCache extends ApiCacheAliases {
    * removed. If a reply is lost, its removal is sent again, and what the first attempt removed is not counted.
    */
   invalidateByPattern(pattern: string): Promise<number>
+  /**
+   * Returns for how many seconds the value is still fresh, `Infinity` if another program has stored it without a ttl, or `null` if there is no
+   * fresh value. Not counted in `stats()`.
+   */
+  ttl(key: string): Promise<number | null>
+  /** Returns whether there is a fresh value, also a cached `null`. Not counted in `stats()`. */
+  has(key: string): Promise<boolean>
+  /**
+   * Removes several values, and prevents running loads of them, in any process, from being stored; returns the number of values removed. With
+   * `E_MAYBE_APPLIED`, `error.done` is how many are known to be removed. Removing all of them again does no harm.
+   */
+  deleteMany(keys: readonly string[]): Promise<number>
   /** Returns several values in the order of their keys, with `null` for each that is missing. */
   getMany<T = unknown>(keys: readonly string[]): Promise<(Jsonify<T> | null)[]>
   /**

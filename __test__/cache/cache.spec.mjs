@@ -351,7 +351,7 @@ for (const engine of engines) {
           { ttl: 0 },
           { ttl: -1 },
           { ttl: NaN },
-          { ttl: Infinity },
+          { ttl: -Infinity },
           { ttl: '60' },
           { tags: 't' },
           { tags: [1] },

@@ -25,6 +25,7 @@ describe('the cache in a cluster', () => {
     const there = new ApiCache(other)
     const changes = [
       [(key) => there.invalidate(key), null],
+      [(key) => there.deleteMany([key, `other:${key}`]), null],
       [() => there.invalidateByPattern('load:*'), null],
       [() => there.invalidateByTag('t'), null],
       [(key) => there.set(key, 'set', { tags: ['u'] }), 'set'],

@@ -166,6 +166,27 @@ for (const engine of engines) {
     )
 
     test(
+      'is there for a load that runs within a load of the same key',
+      withCache(async (cache) => {
+        const says = async (load) => {
+          load.setTtl(5)
+          await load.addTags(['t'])
+          return load.stale()
+        }
+        const value = await cache.getOrSet('a', async (key, load) => {
+          await says(load)
+          const inner = await cache.getOrSet('a', async (key, load) => [
+            (await says(load)) ?? 'inner',
+            load.signal.aborted,
+          ])
+          return [inner]
+        })
+        assert.deepEqual(value, [['inner', false]])
+        assert.ok((await cache.ttl('a')) <= 5)
+      }),
+    )
+
+    test(
       'is there for loads that all processes share',
       withCache(
         async (cache) => {

@@ -76,7 +76,7 @@ describe('a manager without a service', () => {
       process.on('unhandledRejection', (error) => unseen.push(error.message))
       const load = () => 1
       const args = {
-        acquireAll: [['r']], setMany: [[{ key: 'k', value: 1 }]], getMany: [['k']], getOrSet: ['k', load], lookup: ['k', load], keyFor: ['endpoint', {}],
+        acquireAll: [['r']], setMany: [[{ key: 'k', value: 1 }]], getMany: [['k']], deleteMany: [['k']], getOrSet: ['k', load], lookup: ['k', load], keyFor: ['endpoint', {}],
         setImageInfo: ['a.png', { size: 1, type: 'image/png', hash: 'h' }], getImageInfo: ['a.png'],
         'DistributedLock.acquire': ['l'], validateSession: ['token', { load }], check: ['ip'], withLock: ['l', load], getSession: ['id'], get: ['id'],
         listen: ['r', load], watch: ['r', load], createSession: ['u'], create: ['u'], describeSessions: ['u'],

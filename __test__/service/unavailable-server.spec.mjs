@@ -183,6 +183,8 @@ for (const outage of outages) {
           cache.getMany([]),
           cache.getCachedResponse('k'),
           cache.getImageInfo('a.png'),
+          cache.has('k'),
+          cache.ttl('k'),
           away(
             cache.set('k', 1),
             cache.set('k', 1, { tags: ['tag'] }),
@@ -191,13 +193,14 @@ for (const outage of outages) {
             cache.setImageInfo('a.png', bytes),
             cache.invalidate('k'),
             cache.invalidateCache('k'),
+            cache.deleteMany(['k', 't']),
             cache.invalidateByTag('tag'),
             cache.invalidateByPattern('*'),
             cache.invalidateImage('a.png'),
           ),
         ])
-        assert.deepEqual(reads.slice(0, 6), [null, null, [null, null], [], null, null])
-        assert.deepEqual(cache.stats(), { ...before, errors: before.errors + 6 })
+        assert.deepEqual(reads.slice(0, 8), [null, null, [null, null], [], null, null, false, null])
+        assert.deepEqual(cache.stats(), { ...before, errors: before.errors + 8 })
         await refuses(cache.get(42), 'E_INVALID_ARGUMENT')
         await refuses(cache.getMany('k'), 'E_INVALID_ARGUMENT')
         assert.deepEqual(warnings, [])

@@ -4,7 +4,7 @@ const { overdueError } = require('../await-load.js')
 const { now } = require('../clock.js')
 const { argumentError } = require('../error.js')
 const { isArray } = require('../options.js')
-const { assertTtl } = require('../ttl.js')
+const { assertTtl, withFiniteTtl } = require('../ttl.js')
 const { StoreOptions } = require('./store-options.js')
 
 /** What a load gets as its second argument: what is known of the value that it replaces, and a say in how its own is stored. */
@@ -41,8 +41,9 @@ class LoadContext {
   }
 
   setTtl(seconds) {
-    assertTtl(seconds, 'ttl')
-    this.#ttl = seconds
+    const { ttl } = withFiniteTtl({ ttl: seconds })
+    assertTtl(ttl, 'ttl')
+    this.#ttl = ttl
   }
 
   skip() {
@@ -60,6 +61,8 @@ class LoadContext {
 
   #add(tags) {
     const { wanted } = this.#current
+    // Its value is not stored, as that of a load of the key that runs within another one.
+    if (!wanted) return
     const more = wanted.and(new StoreOptions(wanted.ttl, tags, wanted.stale, wanted.grace))
     if (!more) throw argumentError('a value takes 128 tags at most, with those that the load adds')
     this.#current.wanted = more

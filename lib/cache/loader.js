@@ -111,12 +111,10 @@ class Loader {
   }
 
   // The loaded value is returned even if it cannot be stored.
-  async #fill(current, key, json, ttl = current.wanted.ttl) {
-    const { lease, superseded } = current
-    const wanted = current.wanted.withTtl(ttl)
+  async #fill({ lease, superseded, wanted }, key, json, ttl) {
     if (superseded || !lease || !wanted.isCovered(lease)) return
     try {
-      await this.#native.fill(key, lease.mark, wanted.marksIn(lease), json, wanted.native)
+      await this.#native.fill(key, lease.mark, wanted.marksIn(lease), json, wanted.withTtl(ttl ?? wanted.ttl).native)
     } catch {
       this.#shared.errors++
     }

@@ -86,6 +86,19 @@ impl Cache {
         })
     }
 
+    /// Returns for how many seconds the value is still fresh, `Infinity` without an end, or null.
+    #[napi]
+    pub fn ttl(&self, env: Env, key: Unknown) -> RawValue {
+        self.core.submit_output(env, self.reading(Empty::Null), |js| {
+            let key = js.any_text(key.raw(), "key")?;
+            Ok(self.cache.ttl(&key).map(|fresh| match fresh {
+                None => Output::Null,
+                Some(Duration::MAX) => Output::Number(f64::INFINITY),
+                Some(fresh) => Output::Number(fresh.as_secs_f64()),
+            }))
+        })
+    }
+
     /// Stores a value.
     #[napi]
     pub fn set(&self, env: Env, key: Unknown, value: Unknown, options: Unknown) -> RawValue {
@@ -120,6 +133,16 @@ impl Cache {
         self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
             let key = js.any_text(key.raw(), "key")?;
             Ok(self.changing(js, &key, self.cache.invalidate(&key)))
+        })
+    }
+
+    /// Removes several values; returns how many were removed.
+    #[napi]
+    pub fn invalidate_many(&self, env: Env, keys: Unknown) -> RawValue {
+        self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
+            let keys = js.each(keys.raw(), "keys", Js::any_text)?;
+            let names: Vec<_> = keys.iter().map(String::as_str).collect();
+            Ok(self.cache.changing(&names, self.nears(js), self.cache.invalidate_many(&keys)))
         })
     }
 

@@ -30,6 +30,7 @@ use entry::{Entry, Header};
 pub use near::{Copy, Near, NearAt, NearEntry, Nears, Words, changing_all};
 use options::Lifetime;
 pub use options::{EntryOptions, OnUnavailable, Options};
+use read::Purpose;
 
 use super::{hints::Hints, ttl};
 use crate::keys::{self, Prefix};
@@ -75,6 +76,8 @@ pub struct LoadStart {
     pub stale: bool,
     /// Whether it is served only if the load of a fresh one fails.
     pub in_grace: bool,
+    /// How much longer it is fresh, if that was read; `MAX` without an end.
+    pub fresh: Option<Duration>,
     /// On a miss, and in grace: the lease for a load.
     pub lease: Option<Lease>,
 }
@@ -143,7 +146,7 @@ impl Cache {
 
     /// Returns the JSON stored under a name, or `None` if there is no fresh value.
     pub fn get(&self, name: &str, near: Option<NearAt>) -> Call<Option<Bytes>> {
-        let call = self.find(name, false, near).map(|found| found.value);
+        let call = self.find(name, Purpose::Value, near).map(|found| found.value);
         match self.0.on_unavailable {
             OnUnavailable::Miss => call.or_fallback(|| Ok(None)),
             OnUnavailable::Throw => call,
@@ -155,12 +158,21 @@ impl Cache {
         Call::join_all(names.iter().map(|name| self.get(name, near.cloned())).collect())
     }
 
+    /// Returns how much longer the value of a name is fresh, `MAX` without an end, or `None` if there is no fresh value.
+    pub fn ttl(&self, name: &str) -> Call<Option<Duration>> {
+        let call = self.find(name, Purpose::Ttl, None).map(|found| found.fresh);
+        match self.0.on_unavailable {
+            OnUnavailable::Miss => call.or_fallback(|| Ok(None)),
+            OnUnavailable::Throw => call,
+        }
+    }
+
     /// Reads the entry before a load; on a miss, opens a lease. Unlike reads, it always fails if the store is unavailable,
     /// since the caller must know that nothing can be stored.
     pub fn begin(&self, name: &str, load: LoadOptions, near: Option<NearAt>) -> Result<Call<LoadStart>> {
         self.check(&load.entry)?;
         let (cache, name) = (self.clone(), name.to_owned());
-        Ok(self.find(&name, true, near).then(move |found| {
+        Ok(self.find(&name, Purpose::Load, near).then(move |found| {
             if found.value.is_some() && !found.in_grace {
                 return Ok(Step::Done(found));
             }
@@ -171,7 +183,7 @@ impl Cache {
 
     /// Reads an entry for which `begin` has found no fresh value, while another process loads it. Not counted in the statistics.
     pub fn poll(&self, name: &str) -> Call<LoadStart> {
-        self.read(name, true, false, None)
+        self.read(name, Purpose::Poll, None)
     }
 
     /// Opens a lease for a load, whether there is an entry or not.
@@ -251,6 +263,11 @@ impl Cache {
         let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
         let remove = Request::script(&REMOVE, keys).merging(Merge::Script).idempotent();
         Call::new(remove.with_effect(Effect::Count(positive_count)), Reply::int)
+    }
+
+    /// Removes several entries and their leases. Returns the number of entries removed, also in an error after a partial success.
+    pub fn invalidate_many(&self, names: &[String]) -> Call<i64> {
+        Call::join_all(names.iter().map(|name| self.invalidate(name)).collect()).map(|counts| counts.iter().sum())
     }
 
     /// Makes every entry with this tag a miss, including those still being loaded. No entry is touched.

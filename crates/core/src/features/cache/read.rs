@@ -24,33 +24,39 @@ const WITHOUT_TTL: Duration = Duration::from_secs(3600);
 /// The epochs that were read with an entry, since it most likely still has the tags it had when it was last read.
 type Guessed = Option<(Arc<[Bytes]>, Replies)>;
 
+/// What an entry is read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Its fresh value.
+    Value,
+    /// A load, if there is no fresh value; a stale one counts.
+    Load,
+    /// The same while another process loads: not counted in the statistics.
+    Poll,
+    /// How long it is fresh: not counted in the statistics.
+    Ttl,
+}
+
 /// An entry being read.
 struct Read {
     cache: Cache,
     key: Bytes,
-    /// Whether the caller can load a fresh value, so that a stale one counts.
-    is_for_load: bool,
-    /// Whether the outcome is counted in the statistics.
-    counts: bool,
+    purpose: Purpose,
     near: Option<NearAt>,
     /// How its value is kept near, if it is.
-    keeping: Option<Keeping>,
-}
-
-struct Keeping {
-    reading: Reading,
-    /// The reply to PTTL.
-    left: i64,
+    reading: Option<Reading>,
+    /// The reply to PTTL, if that was sent with the entry.
+    left: Option<i64>,
 }
 
 impl Cache {
-    /// Reads an entry and checks that it is valid. A stale entry counts only if it is read for a load.
-    pub(super) fn find(&self, name: &str, is_for_load: bool, near: Option<NearAt>) -> Call<LoadStart> {
-        self.counting_errors(self.read(name, is_for_load, true, near))
+    /// Reads an entry and checks that it is valid; counts its errors.
+    pub(super) fn find(&self, name: &str, purpose: Purpose, near: Option<NearAt>) -> Call<LoadStart> {
+        self.counting_errors(self.read(name, purpose, near))
     }
 
-    /// Does the same; `counts` is whether the outcome is counted in the statistics.
-    pub(super) fn read(&self, name: &str, is_for_load: bool, counts: bool, near: Option<NearAt>) -> Call<LoadStart> {
+    /// Does the same without counting errors.
+    pub(super) fn read(&self, name: &str, purpose: Purpose, near: Option<NearAt>) -> Call<LoadStart> {
         let key = keys::cache_entry(&self.0.prefix, name);
         if let Some(entry) = near.as_ref().filter(|near| !near.is_missing).and_then(|near| near.find(&key)) {
             self.0.hits.fetch_add(1, Ordering::Relaxed);
@@ -59,19 +65,17 @@ impl Cache {
         }
         let reading = near.as_ref().and_then(|near| near.begin(&key));
         let guess = self.0.tag_hints.get(&key);
-        let pttl = reading.as_ref().map(|_| Request::keyed("PTTL", [key.clone()]).reads());
+        let asks_ttl = reading.is_some() || purpose == Purpose::Ttl;
+        let pttl = asks_ttl.then(|| Request::keyed("PTTL", [key.clone()]).reads());
         let epochs = guess.iter().flat_map(|epochs| epochs.iter().cloned()).map(Request::get);
         let requests: Vec<_> = [Request::get(key.clone())].into_iter().chain(pttl).chain(epochs).collect();
         let cache = self.clone();
         Call::round(requests, move |Replies(replies)| {
             let mut replies = replies.into_iter();
             let stored = replies.next().unwrap_or(Ok(Reply::Nil));
-            let keeping = reading.and_then(|reading| {
-                let left = replies.next()?.and_then(Reply::int).ok()?;
-                Some(Keeping { reading, left })
-            });
+            let left = if asks_ttl { replies.next().and_then(|reply| reply.and_then(Reply::int).ok()) } else { None };
             let guessed = guess.map(|epochs| (epochs, Replies(replies.collect())));
-            Read { cache, key, is_for_load, counts, near, keeping }.check(stored, guessed)
+            Read { cache, key, purpose, near, reading, left }.check(stored, guessed)
         })
     }
 }
@@ -116,15 +120,19 @@ impl Read {
     /// Determines whether an entry is fresh, stale or in its grace, which are the parts of its ttl in this order.
     fn freshness(self, header: &Header, json: Bytes, epoch_keys: &[Bytes]) -> Step<LoadStart> {
         let (stale_ms, grace_ms) = (header.stale_ms, header.grace_ms);
-        if let Some(Keeping { left, .. }) = self.keeping {
-            // Without a value, it has expired in between.
-            return if left == -2 { self.hit(json) } else { self.at(left, (stale_ms, grace_ms), json, epoch_keys) };
+        if let Some(left) = self.left {
+            // It has expired between the two.
+            return if left == -2 {
+                self.hit(json, None)
+            } else {
+                self.at(left, (stale_ms, grace_ms), json, epoch_keys)
+            };
         }
         if let Some(near) = &self.near {
             near.note(&self.key);
         }
         if (stale_ms, grace_ms) == (0, 0) {
-            return self.hit(json);
+            return self.hit(json, None);
         }
         Step::Next(Call::round([Request::keyed("PTTL", [self.key.clone()]).reads()], move |replies| {
             let left = replies.last().and_then(Reply::int)?;
@@ -140,36 +148,38 @@ impl Read {
                 return self.miss();
             }
             self.keep(WITHOUT_TTL, &json, epoch_keys);
-            return self.hit(json);
+            return self.hit(json, Some(Duration::MAX));
         };
         if left_ms > stale_ms + grace_ms || ends == (0, 0) {
-            self.keep(Duration::from_millis(left_ms.saturating_sub(stale_ms + grace_ms)), &json, epoch_keys);
-            return self.hit(json);
+            let fresh = Duration::from_millis(left_ms.saturating_sub(stale_ms + grace_ms));
+            self.keep(fresh, &json, epoch_keys);
+            return self.hit(json, Some(fresh));
         }
-        if !self.is_for_load {
+        if !matches!(self.purpose, Purpose::Load | Purpose::Poll) {
             return self.miss();
         }
         let in_grace = left_ms <= grace_ms;
         // Whether it is served in its grace is not known yet.
         self.count(if in_grace { &self.cache.0.misses } else { &self.cache.0.stale_hits });
-        Step::Done(LoadStart { value: Some(json), stale: !in_grace, in_grace, lease: None })
+        Step::Done(LoadStart { value: Some(json), stale: !in_grace, in_grace, ..LoadStart::default() })
     }
 
     fn keep(&self, ttl: Duration, json: &Bytes, epoch_keys: &[Bytes]) {
-        if let (Some(near), Some(Keeping { reading, .. })) = (&self.near, &self.keeping) {
-            near.keep(&self.key, *reading, json, ttl, epoch_keys);
+        if let (Some(near), Some(reading)) = (&self.near, self.reading) {
+            near.keep(&self.key, reading, json, ttl, epoch_keys);
         }
     }
 
     fn count(&self, outcome: &AtomicU64) {
-        if self.counts {
+        if matches!(self.purpose, Purpose::Value | Purpose::Load) {
             outcome.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    fn hit(&self, json: Bytes) -> Step<LoadStart> {
+    /// Returns a fresh value, with how much longer it is fresh, if that is known.
+    fn hit(&self, json: Bytes, fresh: Option<Duration>) -> Step<LoadStart> {
         self.count(&self.cache.0.hits);
-        Step::Done(LoadStart { value: Some(json), ..LoadStart::default() })
+        Step::Done(LoadStart { value: Some(json), fresh, ..LoadStart::default() })
     }
 
     fn miss(&self) -> Step<LoadStart> {
