@@ -3,13 +3,17 @@
 const { constants } = require('node:os')
 
 const { getBridge } = require('./bridge.js')
-const { nextTurn } = require('./clock.js')
+const { later, nextTurn } = require('./clock.js')
+const { announceClosing } = require('./closing.js')
 const { argumentError } = require('./error.js')
+const { milliseconds } = require('./health/options.js')
 const { releaseHolds } = require('./keep-alive.js')
 const { nativeOf } = require('./native-service.js')
-const { isArray } = require('./options.js')
+const { isArray, ownOptions } = require('./options.js')
 
+const DEFAULT_SIGNALS = ['SIGTERM', 'SIGINT']
 const DRAIN_MS = 5000
+const OPTIONS = ['signals', 'service', 'beforeMs', 'drainMs']
 const UNCATCHABLE = ['SIGKILL', 'SIGSTOP']
 
 // By signal: its single listener, and what to drain. Shared with other copies of this package, which hot reload creates.
@@ -17,9 +21,13 @@ const waiting = (globalThis[Symbol.for('cinnabar.shutdown')] ??= new Map())
 
 /**
  * Drains a service on a signal, then lets the process exit as it would have without this handler. Without `service`, drains all
- * services of this environment. Returns a function that removes the handler. Repeated calls share one listener per signal.
+ * services of this environment. Takes options, or the signals and the service. Returns a function that removes the handler. Repeated calls
+ * share one listener per signal.
  */
-function shutdownOnSignal(signals = ['SIGTERM', 'SIGINT'], service) {
+function shutdownOnSignal(...args) {
+  const { signals = DEFAULT_SIGNALS, service, beforeMs = 0, drainMs = DRAIN_MS } = settingsOf(args)
+  milliseconds(beforeMs, 'beforeMs', { zero: true })
+  milliseconds(drainMs, 'drainMs', { zero: true })
   const names = namesOf(signals)
   const unknown = names.find((signal) => !Object.hasOwn(constants.signals, signal) || UNCATCHABLE.includes(signal))
   if (unknown !== undefined) {
@@ -29,9 +37,14 @@ function shutdownOnSignal(signals = ['SIGTERM', 'SIGINT'], service) {
   }
   if (service !== undefined) nativeOf(service)
   const bridge = getBridge()
+  const what = service ?? bridge
   const drainer = {
-    what: service ?? bridge,
-    drain: () => (service ? service.disconnect({ drainMs: DRAIN_MS }) : disconnectAll(bridge)),
+    what,
+    async drain() {
+      announceClosing(what)
+      if (beforeMs > 0) await new Promise((resolve) => later(beforeMs, resolve))
+      await (service ? service.disconnect({ drainMs }) : disconnectAll(bridge, drainMs))
+    },
     stop: () => names.forEach((signal) => remove(signal, drainer)),
   }
   try {
@@ -41,6 +54,11 @@ function shutdownOnSignal(signals = ['SIGTERM', 'SIGINT'], service) {
     throw error
   }
   return drainer.stop
+}
+
+function settingsOf([first, service]) {
+  const isOptions = typeof first === 'object' && first !== null && !isArray(first)
+  return isOptions ? ownOptions(first, OPTIONS) : { signals: first, service }
 }
 
 // A copy, since the array may be changed before the handler is removed.
@@ -54,9 +72,9 @@ function namesOf(signals) {
   throw argumentError('signals must be an array of names such as SIGTERM')
 }
 
-async function disconnectAll(bridge) {
+async function disconnectAll(bridge, drainMs) {
   try {
-    await bridge.disconnectAll(DRAIN_MS)
+    await bridge.disconnectAll(drainMs)
   } finally {
     releaseHolds()
   }

@@ -217,6 +217,12 @@ export interface HealthHandlerOptions extends HealthOptions {
    * `{ "status": … }`, for routes that any client can request. Default `true`.
    */
   detail?: boolean
+  /**
+   * `'ready'`: whether requests should be sent to this process: 503 while the service is down, or `shutdownOnSignal` has begun. `'live'`:
+   * whether the process works at all, which is status 200 and no call; a restart does not help against a server that is down. Default
+   * `'ready'`.
+   */
+  probe?: 'live' | 'ready'
 }
 
 /** A request handler in the style of fetch, for Next.js, Deno, Bun and Hono. */

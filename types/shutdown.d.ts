@@ -6,9 +6,29 @@ import type { RedisService } from './service.js'
  * `service`, or every service of this JavaScript environment. Without this call the package listens to no signal. Worker threads receive
  * no signals.
  *
+ * Behind a load balancer, set `beforeMs`: for that long `healthHandler` responds with 503 while calls still work, so that no more requests
+ * come, and those in flight reach the store.
+ *
  * @returns A function that removes the signal handlers.
- * @throws {CinnabarError} `E_INVALID_ARGUMENT` if `signals` is not an array of names of signals that a process can catch, or `service` is not a `RedisService`.
+ * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option: if `signals` is not an array of names of signals that a process
+ * can catch, or `service` is not a `RedisService`.
  * @example
- * shutdownOnSignal()
+ * shutdownOnSignal({ beforeMs: 5000 })
  */
+export function shutdownOnSignal(options?: ShutdownOptions): () => void
 export function shutdownOnSignal(signals?: readonly string[], service?: RedisService): () => void
+
+/** Options of `shutdownOnSignal`. */
+export interface ShutdownOptions {
+  /** The signals. Default `['SIGTERM', 'SIGINT']`. */
+  signals?: readonly string[]
+  /** The service to drain. Default: every service of this JavaScript environment. */
+  service?: RedisService
+  /**
+   * How long, in milliseconds, calls still work after the signal, while `healthHandler` responds with 503: at least the time in which the load
+   * balancer notices. Default `0`.
+   */
+  beforeMs?: number
+  /** How long calls in flight may take after that, in milliseconds. Default `5000`. */
+  drainMs?: number
+}

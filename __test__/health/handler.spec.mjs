@@ -55,6 +55,19 @@ for (const engine of engines) {
       await service.disconnect()
     })
 
+    test('says that the process is alive without a call, whatever became of the service', async () => {
+      const service = await engine.makeService()
+      await service.disconnect()
+      const handler = handlerOf({ service, probe: 'live' })
+      const response = await ask(handler)
+      assert.deepEqual([response.status, await response.json()], [200, { status: 'healthy' }])
+      assert.equal((await ask(handlerOf({ service, probe: 'ready' }))).status, 503)
+      assert.equal((await ask(handler, 'POST')).status, 405)
+      for (const probe of ['startup', '', null, 1, {}]) {
+        assert.throws(() => handlerOf({ service, probe }), { code: 'E_INVALID_ARGUMENT', message: /^probe must be/ })
+      }
+    })
+
     test('shows the public nothing but the status', async () => {
       const service = await engine.makeService()
       const response = await ask(handlerOf({ service, detail: false }))

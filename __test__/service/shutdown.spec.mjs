@@ -131,7 +131,19 @@ for (const engine of engines) {
       for (const signal of ['SIGKILL', 'SIGSTOP', 'SIGTREM', 'exit', '']) {
         assert.throws(() => shutdownOnSignal(['SIGUSR2', signal]), { code: 'E_INVALID_ARGUMENT' })
       }
+      for (const wrong of [
+        { beforeMs: -1 },
+        { drainMs: '1' },
+        { before: 1 },
+        { signals: 'SIGUSR2' },
+        { service: {} },
+        new Map([[1, 2]]),
+      ]) {
+        const options = wrong instanceof Map ? { signals: wrong } : { signals: ['SIGUSR2'], ...wrong }
+        assert.throws(() => shutdownOnSignal(options), { code: 'E_INVALID_ARGUMENT' })
+      }
       assert.equal(process.listenerCount('SIGUSR2'), 0)
+      shutdownOnSignal({ signals: ['SIGUSR2'], service, beforeMs: 1, drainMs: 1 })()
       shutdownOnSignal(['SIGUSR2'], service)()
       assert.equal(process.listenerCount('SIGUSR2'), 0)
     })
@@ -188,6 +200,40 @@ for (const engine of engines) {
       assert.equal(signal, 'SIGTERM', out + err)
       assert.equal(out, 'ready\nasked\nOK OK\n')
       assert.ok(after < 1000, `it ended ${after} ms after the signal`)
+    })
+
+    test('is announced first, while calls still work', async () => {
+      const child = runChild(
+        `import { RedisService, healthHandler, redisService, shutdownOnSignal } from 'cinnabar'
+         const other = new RedisService({ url: process.env.REDIS_URL, timeoutMs: 4000 })
+         shutdownOnSignal({ beforeMs: 1000 })
+         shutdownOnSignal({ signals: ['SIGHUP'], service: other, beforeMs: 60_000 })
+         const statuses = async (service) => {
+           const status = async (probe) => (await healthHandler({ service, probe, maxAgeMs: 0 })()).status
+           return [await status('ready'), await status('live')].join(' ')
+         }
+         process.on('SIGHUP', async () => console.log('other', await statuses(other), await statuses(redisService)))
+         process.on('SIGTERM', async () => {
+           const { alerts } = await (await healthHandler({ maxAgeMs: 0 })()).json()
+           console.log('all', await statuses(redisService), await redisService.set('k', 'v'), alerts.join())
+           const failed = setInterval(() => redisService.get('k').catch((error) => {
+             console.log(error.code)
+             clearInterval(failed)
+             process.exit(0)
+           }), 20)
+         })
+         setInterval(() => {}, 1000)
+         console.log('ready', await statuses(redisService))`,
+        engine.env(),
+      )
+      await child.said('ready 200 200')
+      child.send('SIGHUP')
+      await child.said('other 503 200 200 200')
+      child.send('SIGTERM')
+      const { status, out, err } = await child.ended
+      assert.equal(status, 0, out + err)
+      const lines = out.trim().split('\n').slice(-2)
+      assert.deepEqual(lines, ['all 503 200 OK closed: this process is shutting down', 'E_CLOSED'])
     })
 
     test('another listener decides when the process ends', async () => {

@@ -211,6 +211,8 @@ export async function misuse(): Promise<void> {
   healthHandler(redisService)
   // @ts-expect-error true or false
   healthHandler({ detail: 'none' })
+  // @ts-expect-error not a probe
+  healthHandler({ probe: 'startup' })
   // @ts-expect-error the service comes first
   await advanceTime(1000)
   const queue = new JobQueue<{ to: string }, number>('mails')

@@ -151,6 +151,8 @@ export async function service(): Promise<void> {
   await service.getClient().sendCommand(['GET', 'key'], { signal, buffers: true })
   await new DistributedLock(service).with({ signal }).withLock('key', () => 1, 5)
   const stop: () => void = shutdownOnSignal(['SIGTERM'], service)
+  shutdownOnSignal({ signals: ['SIGTERM'], service, beforeMs: 5000, drainMs: 1000 })
+  healthHandler({ probe: 'live' })
   stop()
   await service.disconnect({ drainMs: 100 })
   await service.connect()

@@ -1,13 +1,17 @@
 'use strict'
 
+const { getBridge } = require('../bridge.js')
 const { now } = require('../clock.js')
+const { isClosing } = require('../closing.js')
 const { argumentError } = require('../error.js')
 const { checkHealth } = require('../health.js')
 const { isService, notAService } = require('../native-service.js')
-const { ownOptions } = require('../options.js')
+const { describe, ownOptions } = require('../options.js')
 const { checkSettings, milliseconds } = require('./options.js')
 
 const HEADERS = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }
+const PROBES = ['live', 'ready']
+const CLOSING = 'closed: this process is shutting down'
 const shared = new WeakMap()
 
 /**
@@ -49,12 +53,26 @@ function sharedCheck(service, settings) {
 /** A request handler that returns the health of `service`. Throws `E_INVALID_ARGUMENT` for invalid options. */
 function makeHandler(options, defaultService) {
   if (isService(options)) throw argumentError('healthHandler takes an options object: pass the service as { service }')
-  const known = ['service', 'timeoutMs', 'slowMs', 'maxAgeMs', 'detail']
-  const { service = defaultService, detail = true, maxAgeMs = 1000, ...rest } = ownOptions(options, known)
+  const known = ['service', 'timeoutMs', 'slowMs', 'maxAgeMs', 'detail', 'probe']
+  const {
+    service = defaultService,
+    detail = true,
+    maxAgeMs = 1000,
+    probe = 'ready',
+    ...rest
+  } = ownOptions(options, known)
   if (!isService(service)) throw notAService('service')
   if (typeof detail !== 'boolean') throw argumentError('detail must be true or false')
+  if (!PROBES.includes(probe)) throw argumentError(`probe must be 'live' or 'ready', got ${describe(probe)}`)
   milliseconds(maxAgeMs, 'maxAgeMs', { zero: true })
   const check = sharedCheck(service, checkSettings(rest))
+  const read = async () => {
+    // The process is alive if it gets here, whatever its server does.
+    if (probe === 'live') return { status: 'healthy' }
+    const report = await check.read(maxAgeMs)
+    if (!isClosing(service, getBridge())) return report
+    return { ...report, status: 'down', alerts: [CLOSING, ...report.alerts] }
+  }
 
   const respond = async (method = 'GET') => {
     if (method !== 'GET' && method !== 'HEAD') {
@@ -63,7 +81,7 @@ function makeHandler(options, defaultService) {
       })
       return { status: 405, headers: { ...HEADERS, allow: 'GET, HEAD' }, body }
     }
-    const report = await check.read(maxAgeMs)
+    const report = await read()
     const body = method === 'HEAD' ? null : JSON.stringify(detail ? report : { status: report.status })
     return { status: report.status === 'down' ? 503 : 200, headers: HEADERS, body }
   }
