@@ -9,6 +9,7 @@ const UNITS = [
   ['min', 60 * SECOND],
   ['s', SECOND],
 ]
+const BYTES = ['B', 'kB', 'MB', 'GB', 'TB']
 
 /** One line without control and format characters, of at most `most` characters. */
 function printable(text, most = Infinity) {
@@ -43,8 +44,20 @@ function duration(ms) {
   return `${Math.max(0, Math.floor(ms / length))} ${unit}`
 }
 
+/** With a comma at each thousand. */
+function number(value) {
+  return value.toLocaleString('en-US')
+}
+
+/** In the largest unit of which there is one. */
+function bytes(count) {
+  const at = count < 1000 ? 0 : Math.min(BYTES.length - 1, Math.floor(Math.log10(count) / 3))
+  const value = count / 1000 ** at
+  return `${at === 0 || value >= 100 ? Math.round(value) : Math.round(value * 10) / 10} ${BYTES[at]}`
+}
+
 function counted(count, what) {
   return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
-module.exports = { counted, duration, printable, shortened, table, toJson }
+module.exports = { bytes, counted, duration, number, printable, shortened, table, toJson }
