@@ -89,7 +89,21 @@ export function onTerminal(words, { env = {}, columns = 80 } = {}) {
   let out = ''
   child.stdout.on('data', (bytes) => (out += bytes))
   child.stdin.on('error', () => {})
-  const ended = once(child, 'exit').then(([status]) => status)
-  const shows = (pattern) => until(`the terminal shows ${pattern}: ${out}`, () => pattern.test(out), 60)
+  let hasEnded = false
+  const ended = once(child, 'close').then(([status]) => {
+    hasEnded = true
+    assert.ok(!out.includes(PASSWORD), 'a password is on the terminal')
+    return status
+  })
+  const shows = (pattern) =>
+    until(
+      `the terminal shows ${pattern}`,
+      () => {
+        const isShown = pattern.test(out)
+        assert.ok(isShown || !hasEnded, `it ended without ${pattern}: ${JSON.stringify(out.slice(-500))}`)
+        return isShown
+      },
+      60,
+    )
   return { out: () => out, write: (keys) => child.stdin.write(keys), shows, ended }
 }
