@@ -208,10 +208,10 @@ test('a server that cannot be used ends with 1 and says what to do', async (t) =
   assert.match(await fails(['queue', 'mails', '--url', 'memory:']), /the memory of each process.*; set REDIS_URL/)
   const silent = await fakeServer(([name]) => (name === 'PING' ? '+PONG\r\n' : undefined))
   t.after(() => silent.close())
-  assert.match(await fails(['queue', 'mails', '--url', silent.url, '--timeout', '1']), /--timeout/)
+  assert.match(await fails(['queue', 'mails', '--url', silent.url, '--timeout', '2']), /--timeout/)
   const denying = await fakeServer(([name]) => (name === 'PING' ? undefined : `-NOPERM no permission to run it\r\n`))
   t.after(() => denying.close())
-  assert.match(await fails(['queue', 'mails', '--url', denying.url]), /docs\/access\.md/)
+  assert.match(await fails(['queue', 'mails', '--url', denying.url, '--timeout', '60']), /docs\/access\.md/)
 })
 
 test('a wrong command line ends with 2, and repeats nothing', async () => {

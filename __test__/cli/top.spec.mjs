@@ -107,13 +107,13 @@ describe('one interval', () => {
       return bulk(text)
     })
     t.after(() => reset.close())
-    const { server, commands } = await usageJson(['top', '--interval', '0.2', '--url', reset.url])
+    const { server, commands } = await usageJson(['top', '--interval', '0.2', '--timeout', '60', '--url', reset.url])
     assert.deepEqual(
       [server.version, server.clients, server.usedMemory, server.opsPerSecond],
       ['6.2.0', null, null, null],
     )
     assert.deepEqual(commands, [])
-    const { status, out } = await usage(['top', '--interval', '0.2', '--url', reset.url])
+    const { status, out } = await usage(['top', '--interval', '0.2', '--timeout', '60', '--url', reset.url])
     assert.equal(status, 0)
     assert.match(out, /\nclients - {3}memory -\ncalls\/s - {3}hit rate - /)
     assert.match(out, /\nthe server counts no commands\n$/)
@@ -190,7 +190,10 @@ test('a server that cannot be used ends with 1 and says what to do', async (t) =
   assert.match(await fails(['top', 'memory:']), /the memory of each process.*; set REDIS_URL/)
   const silent = await fakeServer()
   t.after(() => silent.close())
-  assert.match(await fails(['top', silent.url, '--timeout', '1']), /--timeout/)
+  assert.match(await fails(['top', silent.url, '--timeout', '2']), /--timeout/)
+  const denying = await fakeServer(([name]) => (name === 'PING' ? undefined : `-NOPERM no permission to run it\r\n`))
+  t.after(() => denying.close())
+  assert.match(await fails(['top', denying.url, '--timeout', '60']), /; let the user run it/)
 })
 
 test('a wrong command line ends with 2, and repeats nothing', async () => {

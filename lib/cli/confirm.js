@@ -19,7 +19,8 @@ async function confirm(question, name) {
   lines.removeAllListeners('close')
   lines.close()
   if (typed === undefined) process.stderr.write('\n')
-  if (typed?.trim() !== name.trim()) throw new Failure('that is not the name; nothing was changed')
+  if (typed?.trim() !== name.trim())
+    throw new Failure('the name of the queue was not typed, so nothing was changed; to skip the question, give --yes')
 }
 
 module.exports = { canConfirm, confirm }

@@ -38,6 +38,10 @@ class Screen {
     process.stdin.resume()
   }
 
+  get isOpen() {
+    return this.#isOpen
+  }
+
   get size() {
     // A terminal that does not know its size says 0.
     return { columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 }

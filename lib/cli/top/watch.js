@@ -29,16 +29,16 @@ async function watch(source, interval) {
   const redraw = () => screen.draw(linesWith(frame, screen.size, paint))
   screen.open(redraw)
   try {
-    return await Promise.race([screen.ended, repeat(source, interval, frame, redraw)])
+    return await Promise.race([screen.ended, repeat(source, interval, frame, screen, redraw)])
   } finally {
     screen.close()
   }
 }
 
-// Never resolves.
-async function repeat(source, interval, frame, redraw) {
+// Ends with the screen.
+async function repeat(source, interval, frame, screen, redraw) {
   let before = null
-  for (;;) {
+  while (screen.isOpen) {
     const started = now()
     try {
       if (before) await pingFor(source, interval)
