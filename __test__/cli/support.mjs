@@ -1,10 +1,13 @@
 // Runs the command line as a process of its own.
 
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { root, runNode } from '../helpers.mjs'
+import { program } from '../../scripts/system.mjs'
+import { root, runNode, until } from '../helpers.mjs'
 
 const page = readFileSync(join(root, 'docs/doctor.md'), 'utf8')
 
@@ -50,4 +53,57 @@ export function finding(report, code, level) {
   assert.ok(found, `no finding ${code} in ${JSON.stringify(report.findings, null, 1)}`)
   assert.equal(found.level, level)
   return found
+}
+
+/** The same as JSON, of a command that succeeds. */
+export async function usageJson(words, options) {
+  const { status, out, err } = await usage([...words, '--json'], options)
+  assert.equal(status, 0, err)
+  assert.equal(err, '')
+  return JSON.parse(out)
+}
+
+/** Asserts that a command ends with 1, and one line that says what to do; returns the line. */
+export async function fails(words, options) {
+  const { status, out, err } = await usage(words, options)
+  assert.equal(status, 1, `${words}: ${out}${err}`)
+  assert.equal(out, '')
+  assert.match(err, /^cinnabar: [^\n]+; [^\n]+\n$/)
+  return err
+}
+
+/**
+ * Runs `cinnabar` on a terminal of 80 columns: `{ out, write, shows, ended }`. `shows(pattern)` resolves once the output matches, `write`
+ * types, and `ended` resolves to the exit code. Null where there is no `script`, which opens one.
+ */
+export function onTerminal(words, { env = {}, columns = 80 } = {}) {
+  const opener = program('script')
+  if (!opener || process.platform !== 'linux') return null
+  const command = [process.execPath, 'bin/cinnabar.js', ...words].map((word) => `'${word}'`).join(' ')
+  const args = ['-qefc', `stty cols ${columns} rows 24 && exec ${command}`, '/dev/null']
+  const child = spawn(opener, args, {
+    cwd: root,
+    env: { PATH: process.env.PATH, TERM: 'xterm', ...env },
+    timeout: TIMEOUT,
+  })
+  let out = ''
+  child.stdout.on('data', (bytes) => (out += bytes))
+  child.stdin.on('error', () => {})
+  let hasEnded = false
+  const ended = once(child, 'close').then(([status]) => {
+    hasEnded = true
+    assert.ok(!out.includes(PASSWORD), 'a password is on the terminal')
+    return status
+  })
+  const shows = (pattern) =>
+    until(
+      `the terminal shows ${pattern}`,
+      () => {
+        const isShown = pattern.test(out)
+        assert.ok(isShown || !hasEnded, `it ended without ${pattern}: ${JSON.stringify(out.slice(-500))}`)
+        return isShown
+      },
+      60,
+    )
+  return { out: () => out, write: (keys) => child.stdin.write(keys), shows, ended }
 }

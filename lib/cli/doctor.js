@@ -2,25 +2,21 @@
 
 // `cinnabar doctor`: reads its options, and writes what was found.
 
-const { readFileSync } = require('node:fs')
-
 const { version } = require('../../package.json')
 const { featureNames } = require('../doctor/features.js')
 const { LEVELS } = require('../doctor/report.js')
 const { readArguments } = require('./arguments.js')
+const { CONNECTION_OPTIONS, readConnection } = require('./connection-options.js')
 const { MARKS, painter } = require('./terminal.js')
+const { counted } = require('./text.js')
 const { UsageError } = require('./usage-error.js')
 
 const OPTIONS = {
+  ...CONNECTION_OPTIONS,
   features: { type: 'string' },
-  timeout: { type: 'string' },
-  ca: { type: 'string' },
-  cert: { type: 'string' },
-  key: { type: 'string' },
   strict: { type: 'boolean' },
   json: { type: 'boolean' },
 }
-const LONGEST_SECONDS = 3600
 
 const help = `Usage: cinnabar doctor [url] [options]
 
@@ -28,6 +24,7 @@ Examines a server and the settings for it: address, TLS, password, permissions, 
 nothing. Without a URL, the settings come from REDIS_URL and the other variables that cinnabar reads.
 
 Options:
+  --url <url>          the same as the URL without it
   --features <list>    features that you use, such as sessions,cache; what one of them lacks is an error
                        ${featureNames.join(', ')}
   --timeout <seconds>  how long each step may take; 5 by default
@@ -51,38 +48,19 @@ async function run(words) {
 function readOptions(words) {
   const { values, positionals } = readArguments(words, OPTIONS)
   if (positionals.length > 1) throw new UsageError('doctor takes one URL')
-  const { features, timeout = '5', strict = false, json = false, ...files } = values
+  const { features, strict = false, json = false } = values
   return {
-    url: positionals[0],
-    tls: readFiles(files),
-    timeoutMs: milliseconds(timeout),
+    ...readConnection(values, positionals[0]),
     features: features === undefined ? undefined : namesIn(features),
     strict,
     json,
   }
 }
 
-function milliseconds(text) {
-  const seconds = /^\d*\.?\d+$/.test(text) ? Number(text) : NaN
-  if (seconds >= 0.001 && seconds <= LONGEST_SECONDS) return Math.ceil(seconds * 1000)
-  throw new UsageError(`--timeout must be a number of seconds, at most ${LONGEST_SECONDS}`)
-}
-
 function namesIn(text) {
   const names = text.split(',').filter(Boolean)
   if (names.length > 0 && names.every((name) => featureNames.includes(name))) return names
   throw new UsageError(`--features takes some of ${featureNames.join(',')}`)
-}
-
-function readFiles(files) {
-  const read = Object.entries(files).map(([name, path]) => {
-    try {
-      return [name, readFileSync(path, 'utf8')]
-    } catch (error) {
-      throw new UsageError(`the file of --${name} cannot be read (${error.code})`)
-    }
-  })
-  return read.length > 0 ? Object.fromEntries(read) : undefined
 }
 
 function toJson({ target, server, findings, counts }, exitCode) {
@@ -97,10 +75,6 @@ function toText({ target, findings, counts }, paint) {
   })
   const summary = LEVELS.filter((level) => level !== 'ok').map((level) => counted(counts[level], level))
   return `cinnabar ${version}, ${target ?? 'no server'}\n\n${lines.join('')}\n${summary.join(', ')}\n`
-}
-
-function counted(count, what) {
-  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 module.exports = { help, run }

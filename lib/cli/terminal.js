@@ -9,8 +9,13 @@ const MARKS = { error: '✖', warning: '!', note: '·', ok: '✔' }
 
 /** Returns `paint(colour, text)`, which leaves the text as it is unless `stream` is a terminal without `NO_COLOR`. */
 function painter(stream) {
-  const coloured = Boolean(stream.isTTY) && !readVariable('NO_COLOR') && readVariable('TERM') !== 'dumb'
+  const coloured = Boolean(stream.isTTY) && !readVariable('NO_COLOR') && !isDumb()
   return (colour, text) => (coloured ? `\x1b[${COLOURS[colour]}m${text}\x1b[0m` : text)
 }
 
-module.exports = { MARKS, painter }
+/** Whether the terminal says that it knows no control sequences. */
+function isDumb() {
+  return readVariable('TERM') === 'dumb'
+}
+
+module.exports = { MARKS, isDumb, painter }
