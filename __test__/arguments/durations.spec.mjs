@@ -11,6 +11,7 @@ import {
   SessionManager,
   healthCheck,
   healthHandler,
+  shutdownOnSignal,
 } from 'cinnabar'
 
 import { assertTyped } from '../helpers.mjs'
@@ -36,6 +37,9 @@ const ms = (least, most, use) => ({ least, most, use })
 const whole = (least, most, use) => ({ least, most, use, isWhole: true })
 const seconds = (use) => ({ least: Number.MIN_VALUE, most: YEARS, says: [`above 0 and up to ${YEARS}`], use })
 
+// For ever, too.
+const lasting = (use) => ({ ...seconds(use), isLasting: true })
+
 const limiterOf = (service) => new RateLimiter(service, { policies: { p: { limit: 1, per: 60 } } })
 
 /** By the name in messages: its bounds, and a call that takes it. */
@@ -59,14 +63,14 @@ const TIMES = (s) => ({
   'storeSession ttl': seconds((v) => s.sessions.storeSession(fresh(), {}, v)),
   'extendSession seconds': seconds((v) => s.sessions.extendSession(fresh(), v)),
   'validateSession ttl': seconds((v) => s.sessions.validateSession(fresh(), { load: () => ({ id: 1 }), ttl: v })),
-  'cache ttl': seconds((v) => new ApiCache(s, { ttl: v })),
+  'cache ttl': lasting((v) => new ApiCache(s, { ttl: v })),
   loadTimeoutMs: {
     ...ms(1, 2 ** 31, (v) => new ApiCache(s, { loadTimeoutMs: v }).getOrSet(fresh(), () => 1)),
     says: ['1 to 2^31'],
   },
-  'set ttl': seconds((v) => s.cache.set(fresh(), 1, { ttl: v })),
-  'setCachedResponse ttl': seconds((v) => s.cache.setCachedResponse(fresh(), 1, v)),
-  'getOrSet ttl': seconds((v) => s.cache.getOrSet(fresh(), () => 1, { ttl: v })),
+  'set ttl': lasting((v) => s.cache.set(fresh(), 1, { ttl: v })),
+  'setCachedResponse ttl': lasting((v) => s.cache.setCachedResponse(fresh(), 1, v)),
+  'getOrSet ttl': lasting((v) => s.cache.getOrSet(fresh(), () => 1, { ttl: v })),
   staleWhileRevalidate: seconds((v) => s.cache.set(fresh(), 1, { staleWhileRevalidate: v })),
   'getOrSet staleWhileRevalidate': seconds((v) => s.cache.getOrSet(fresh(), () => 1, { staleWhileRevalidate: v })),
   windowSeconds: seconds((v) => s.limiter.check(fresh(), { limit: 1, windowSeconds: v })),
@@ -137,6 +141,14 @@ const TIMES = (s) => ({
     ...whole(0, Infinity, (v) => s.queue('q').clean('dead', { olderThanMs: v })),
     says: ['0 to 2^53 - 1'],
   },
+  beforeMs: {
+    ...ms(0, 2 ** 31 - 1, (v) => shutdownOnSignal({ signals: ['SIGUSR2'], service: s, beforeMs: v })()),
+    says: ['zero or more milliseconds, at most 2147483647'],
+  },
+  'shutdown drainMs': {
+    ...ms(0, 2 ** 31 - 1, (v) => shutdownOnSignal({ signals: ['SIGUSR2'], service: s, drainMs: v })()),
+    says: ['zero or more milliseconds, at most 2147483647'],
+  },
   maxAgeMs: {
     ...ms(0, 2 ** 31 - 1, (v) => healthHandler({ service: s, maxAgeMs: v })()),
     says: ['zero or more milliseconds, at most 2147483647'],
@@ -154,11 +166,12 @@ for (const engine of engines) {
       const service = await engine.makeService()
       const all = Object.entries(TIMES(service))
       let refused = 0
-      for (const [said, { least, most, isWhole, says, use }] of all) {
+      for (const [said, { least, most, isWhole, isLasting = false, says, use }] of all) {
         const name = said.split(' ').at(-1)
         for (const value of VALUES) {
           const fits =
-            value >= least && value <= most && typeof value === 'number' && (!isWhole || Number.isInteger(value))
+            (isLasting && value === Infinity) ||
+            (value >= least && value <= most && typeof value === 'number' && (!isWhole || Number.isInteger(value)))
           const what = `${said}: ${String(value)}`
           let error
           try {
