@@ -74,11 +74,11 @@ export async function fails(words, options) {
 
 /**
  * Runs `cinnabar` on a terminal of 80 columns: `{ out, write, shows, ended }`. `shows(pattern)` resolves once the output matches, `write`
- * types, and `ended` resolves to the exit code. Null where there is no `script`, which opens one.
+ * types, and `ended` resolves to the exit code.
  */
 export function onTerminal(words, { env = {}, columns = 80 } = {}) {
   const opener = program('script')
-  if (!opener || process.platform !== 'linux') return null
+  if (!opener) throw new Error('script not found, which opens a terminal: please install bsdutils')
   const command = [process.execPath, 'bin/cinnabar.js', ...words].map((word) => `'${word}'`).join(' ')
   const args = ['-qefc', `stty cols ${columns} rows 24 && exec ${command}`, '/dev/null']
   const child = spawn(opener, args, {

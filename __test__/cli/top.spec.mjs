@@ -98,7 +98,7 @@ describe('one interval', () => {
     await cluster.close()
   })
 
-  test('of a server that says little of itself, or whose counters were reset', async (t) => {
+  test('of a server that says little of itself, or whose counters were reset', async () => {
     const bulk = (text) => `$${text.length}\r\n${text}\r\n`
     let calls = 1000
     const reset = await fakeServer(([name]) => {
@@ -127,9 +127,8 @@ describe('on a terminal', () => {
     ['q', 'q'],
     ['Ctrl-C', '\x03'],
   ]) {
-    test(`it is drawn again and again until ${name}`, async (t) => {
+    test(`it is drawn again and again until ${name}`, async () => {
       const screen = begin(at())
-      if (!screen) return t.diagnostic('there is no script(1), which opens a terminal')
       await screen.shows(/\(\d+ in the last minute\)(.*\(\d+ in the last minute\)){3}/s)
       assert.ok(!screen.out().includes(LEAVE))
       // The arrow keys are no end.
@@ -142,9 +141,8 @@ describe('on a terminal', () => {
     })
   }
 
-  test('it needs no colours, and fits into few columns', async (t) => {
+  test('it needs no colours, and fits into few columns', async () => {
     const screen = begin(at(), { env: { ...env, NO_COLOR: '1' }, columns: 40 })
-    if (!screen) return t.diagnostic('there is no script(1), which opens a terminal')
     await screen.shows(/commands +per second/)
     screen.write('q')
     assert.equal(await screen.ended, 0)
@@ -153,26 +151,21 @@ describe('on a terminal', () => {
     for (const line of lines) assert.ok(line.replaceAll(/\x1b\[[?\d]*\w/g, '').length <= 80, JSON.stringify(line))
   })
 
-  test('once, or where the terminal knows no control sequences', async (t) => {
+  test('once, or where the terminal knows no control sequences', async () => {
     for (const [words, more] of [
       [['--once'], {}],
       [[], { TERM: 'dumb' }],
     ]) {
       const screen = begin([...words, ...at()], { env: { ...env, ...more } })
-      if (!screen) return t.diagnostic('there is no script(1), which opens a terminal')
       assert.equal(await screen.ended, 0)
       assert.match(screen.out(), /calls\/s \d/)
       assert.ok(!screen.out().includes(ENTER))
     }
   })
 
-  test('it says when the server is down, and continues once it is back', async (t) => {
+  test('it says when the server is down, and continues once it is back', async () => {
     const own = await startRedis()
     const screen = begin(['--url', own.url, '--timeout', '60'], { env: {} })
-    if (!screen) {
-      await own.stop()
-      return t.diagnostic('there is no script(1), which opens a terminal')
-    }
     await screen.shows(/calls\/s \d/)
     await own.kill()
     await screen.shows(/\x1b\[31m[^\n]*(connect|connection)/)
@@ -185,7 +178,7 @@ describe('on a terminal', () => {
   })
 })
 
-test('a server that cannot be used ends with 1 and says what to do', async (t) => {
+test('a server that cannot be used ends with 1 and says what to do', async () => {
   assert.match(await fails(['top', `redis://127.0.0.1:${await freePort()}`]), /nothing listens .*; start the server/)
   assert.match(await fails(['top', 'memory:']), /the memory of each process.*; set REDIS_URL/)
   const silent = await fakeServer()
