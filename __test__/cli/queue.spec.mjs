@@ -196,7 +196,7 @@ test('a queue in a cluster', async () => {
   await cluster.close()
 })
 
-test('a server that cannot be used ends with 1 and says what to do', async () => {
+test('a server that cannot be used ends with 1 and says what to do', async (t) => {
   const nowhere = `redis://127.0.0.1:${await freePort()}`
   assert.match(await fails(['queue', 'mails', '--url', nowhere]), /nothing listens .*; start the server/)
   assert.match(

@@ -98,7 +98,7 @@ describe('one interval', () => {
     await cluster.close()
   })
 
-  test('of a server that says little of itself, or whose counters were reset', async () => {
+  test('of a server that says little of itself, or whose counters were reset', async (t) => {
     const bulk = (text) => `$${text.length}\r\n${text}\r\n`
     let calls = 1000
     const reset = await fakeServer(([name]) => {
@@ -178,7 +178,7 @@ describe('on a terminal', () => {
   })
 })
 
-test('a server that cannot be used ends with 1 and says what to do', async () => {
+test('a server that cannot be used ends with 1 and says what to do', async (t) => {
   assert.match(await fails(['top', `redis://127.0.0.1:${await freePort()}`]), /nothing listens .*; start the server/)
   assert.match(await fails(['top', 'memory:']), /the memory of each process.*; set REDIS_URL/)
   const silent = await fakeServer()
