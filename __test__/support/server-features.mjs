@@ -22,6 +22,8 @@ export const has = {
   pexpiretime: since7,
   /** `SSUBSCRIBE` and `SPUBLISH`. */
   shardedChannels: since7,
+  /** A setting for how much is loaded between two replies that it still loads: 2 MiB on Redis 6.2. */
+  loadingInterval: since7,
   /** `unpack` in scripts with whatever bounds. Redis 6.2 dies of `unpack({}, 0, 2147483647)`. */
   safeUnpack: since7,
   /** `ACL DRYRUN`, by which one asks what a user may do before anything is done. */
