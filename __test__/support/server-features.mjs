@@ -1,6 +1,6 @@
 // What the server has that the specs start: Debian's, or one of `npm run servers`. Where it lacks something, a spec says what is right then.
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 
 import { serverProgram } from './redis.mjs'
 
@@ -26,6 +26,12 @@ export const has = {
   loadingInterval: since7,
   /** `unpack` in scripts with whatever bounds. Redis 6.2 dies of `unpack({}, 0, 2147483647)`. */
   safeUnpack: since7,
+  /** TLS, which not every build has. */
+  get tls() {
+    // Without certificates none starts.
+    const { stdout, stderr } = spawnSync(program, ['--port', '0', '--tls-port', '1'], { encoding: 'utf8' })
+    return !/Bad directive|Failed finding TLS support/.test(stdout + stderr)
+  },
   /** `ACL DRYRUN`, by which one asks what a user may do before anything is done. */
   dryRun: since7,
 }
