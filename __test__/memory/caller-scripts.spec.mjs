@@ -7,6 +7,7 @@ import { RedisService } from 'cinnabar'
 
 import { rawClient, refuses, runModule, until } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
+import { has } from '../support/server-features.mjs'
 
 const [memory, redis] = engines
 
@@ -136,8 +137,10 @@ describe('arguments that C does not check', () => {
     test(`are refused on ${engine.name}`, async () => {
       const service = await engine.makeService()
       const client = await rawClient(service)
-      const error = await refuses(client.eval('return { unpack({}, 0, 2147483647) }', 0), 'E_SERVER')
-      assert.match(error.message, /too many results to unpack/)
+      if (engine.kind === 'memory' || has.safeUnpack) {
+        const error = await refuses(client.eval('return { unpack({}, 0, 2147483647) }', 0), 'E_SERVER')
+        assert.match(error.message, /too many results to unpack/)
+      }
       const long = "return string.find(string.rep('a', 50000), string.rep('a-', 50000))"
       assert.equal(await client.eval(long, 0), 1)
       await service.disconnect()

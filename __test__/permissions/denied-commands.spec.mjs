@@ -1,13 +1,15 @@
-// A user who may not run all commands of a call is refused before it has changed anything.
+// A user who may not run all commands of a call is refused before it has changed anything; on Redis 6.2, which cannot be asked
+// beforehand, when it comes to the command.
 
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, before, describe, test } from 'node:test'
+import { after, before, beforeEach, describe, test } from 'node:test'
 
 import { RedisService } from 'cinnabar'
 
 import { refuses } from '../helpers.mjs'
 import { startRedis } from '../support/redis.mjs'
+import { has } from '../support/server-features.mjs'
 import { openWire } from '../support/wire.mjs'
 
 const server = await startRedis()
@@ -50,8 +52,12 @@ const calls = {
   'queue.unrepeat': [['zrem', 'del'], (service) => service.queue('mails').unrepeat('hourly')],
 }
 
+/** Commands that these calls run only in cases that do not occur here. */
+const SELDOM = ['decr']
+
 describe('a user without one of the commands', () => {
-  before(async () => {
+  async function fill() {
+    await wire.call('FLUSHALL')
     await owner.cache.set('kept', 1)
     await owner.rooms.addUserToRoom('lobby', 'ada', {})
     await owner.rooms.storeMessage('lobby', { text: 'hello' })
@@ -59,7 +65,10 @@ describe('a user without one of the commands', () => {
     await queue.add('mail', 1, { id: 'waiting' })
     await queue.add('mail', 1, { id: 'later', delay: 3_600_000 })
     await queue.repeat('hourly', { everyMs: 3_600_000 }, 'mail', 1)
-  })
+  }
+  before(fill)
+  // Redis 6.2 has done a part of what it then refused.
+  if (!has.dryRun) beforeEach(fill)
   after(async () => {
     wire.close()
     await owner.disconnect()
@@ -68,14 +77,23 @@ describe('a user without one of the commands', () => {
 
   for (const [name, [commands, call]] of Object.entries(calls)) {
     for (const command of commands) {
-      test(`${name} without ${command} is E_AUTH and changes nothing, alone or beside others`, async () => {
+      const isAsked = has.dryRun || !SELDOM.includes(command)
+      const what = !isAsked
+        ? 'works'
+        : has.dryRun
+          ? 'is E_AUTH and changes nothing, alone or beside others'
+          : 'is E_AUTH'
+      test(`${name} without ${command} ${what}`, async () => {
         const [username, password] = [randomUUID(), randomUUID()]
         await wire.call('ACL', 'SETUSER', username, 'on', `>${password}`, '~*', '&*', '+@all', `-${command}`)
         const service = new RedisService({ url: server.url, username, password })
         const state = await everything()
-        await refuses(call(service), 'E_AUTH', new RegExp(`'${command}'`))
-        await Promise.all([1, 2, 3].map(() => refuses(call(service), 'E_AUTH')))
-        assert.deepEqual(await everything(), state)
+        if (has.dryRun) {
+          await refuses(call(service), 'E_AUTH', new RegExp(`'${command}'`))
+          await Promise.all([1, 2, 3].map(() => refuses(call(service), 'E_AUTH')))
+          assert.deepEqual(await everything(), state)
+        } else if (isAsked) await refuses(call(service), 'E_AUTH', /can't run this command/)
+        else await call(service)
         await service.disconnect()
       })
     }

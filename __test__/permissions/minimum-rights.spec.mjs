@@ -10,6 +10,7 @@ import { RedisService, healthCheck } from 'cinnabar'
 import { refuses, root, until } from '../helpers.mjs'
 import { startRedis } from '../support/engines.mjs'
 import { everything, roomsUnheard, sessionsWithoutEvents } from '../support/everything.mjs'
+import { has } from '../support/server-features.mjs'
 
 const server = await startRedis()
 const page = readFileSync(`${root}/docs/access.md`, 'utf8')
@@ -55,7 +56,7 @@ async function refused() {
 const rulesOf = ({ keys, channels, commands }) => [
   ...keys.map((key) => `~${key}`),
   ...channels.map((channel) => `&${channel}`),
-  ...commands.map((command) => `+${command}`),
+  ...commands.filter((command) => command !== 'pexpiretime' || has.pexpiretime).map((command) => `+${command}`),
 ]
 
 const smallest = (...names) => [

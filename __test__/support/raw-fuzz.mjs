@@ -2,6 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { has } from './server-features.mjs'
+
 /** One in so many calls needs a connection of its own: more of them would measure how fast a system makes connections. */
 const RARE = 100
 
@@ -161,7 +163,9 @@ export async function fuzz(client, { calls, callers = 64, seed = 1 }) {
       () => send(['XREAD', 'BLOCK', '10', 'STREAMS', key('stream'), '$'], null),
       async () => {
         const word = value()
-        const wait = send(['BLMPOP', '60', '1', key('list'), 'LEFT'], [key('list'), [word]])
+        const wait = has.popsOfSeveralKeys
+          ? send(['BLMPOP', '60', '1', key('list'), 'LEFT'], [key('list'), [word]])
+          : send(['BLPOP', key('list'), '60'], [key('list'), word])
         if (roll(2)) await sleep(roll(20))
         await ask(['rPush'], () => quick.rPush(key('list'), word))
         await wait

@@ -24,6 +24,7 @@ import { randomFrom } from './proxy/random.mjs'
  * - `number`, `name`: what the table calls it.
  * - `engine`: `'redis'` (default) starts a server and a proxy before it; `'none'` starts nothing.
  * - `server`: options of `startRedis`; `raw`: the proxy looks for no frames, as TLS has none to see.
+ * - `tls`: whether it needs a server with TLS.
  * - `short`: whether `npm test` runs it.
  * - `limitMs`: it is killed after so long, and has failed. Default 60 s.
  * - `rssMb`: how much memory it may keep; default 50. `peakMb`: how much it may take meanwhile; unlimited.
@@ -31,7 +32,16 @@ import { randomFrom } from './proxy/random.mjs'
  * - `within`: `'mounts'` runs it where it may change `/etc/hosts`, `'clock'` where it may set the time.
  */
 export function scenario(about, run) {
-  const defaults = { engine: 'redis', server: {}, raw: false, short: false, limitMs: 60_000, rssMb: 50, lagMs: 20 }
+  const defaults = {
+    engine: 'redis',
+    server: {},
+    raw: false,
+    tls: false,
+    short: false,
+    limitMs: 60_000,
+    rssMb: 50,
+    lagMs: 20,
+  }
   return { ...defaults, ...about, run }
 }
 

@@ -6,8 +6,11 @@ import { ApiCache, RedisService } from 'cinnabar'
 import { dice } from '../dice.mjs'
 
 const READS_AT_ONCE = 2000
-const base = Number(process.hrtime.bigint()) / 1e6 - performance.now()
-const clock = () => base + performance.now()
+// Not by performance.now(): a process may have to wait between reading one clock and the other, and was wrong by that ever after.
+const clock = () => {
+  const [seconds, nanos] = process.hrtime()
+  return seconds * 1000 + nanos / 1e6
+}
 
 const { url, index, count, keys, seed, mode, maxStalenessMs } = JSON.parse(process.env.PLACE)
 const random = dice(`${seed} ${index}`)

@@ -4,7 +4,7 @@ import { createConnection } from 'node:net'
 
 import { scenario } from '../scenario.mjs'
 
-const args = ['--busy-reply-threshold', 100]
+const args = ['--lua-time-limit', 100]
 
 export default scenario({ number: 16, name: 'BUSY script', short: true, server: { args } }, async (t) => {
   const service = await t.service({ timeoutMs: 1000, breaker: { openMs: 1000 } })

@@ -1,16 +1,19 @@
 // The server is loading its data: calls say so in time, and it heals when the server has.
 
 import { temporaryFolder } from '../../../__test__/support/processes.mjs'
+import { has, withDebug } from '../../../__test__/support/server-features.mjs'
 import { scenario } from '../scenario.mjs'
 
-// Each key takes a millisecond to load, and the server replies between any two of them.
-const slow = ['--key-load-delay', 1000, '--loading-process-events-interval-bytes', 1024]
-const args = ['--dir', temporaryFolder('loading'), '--enable-debug-command', 'yes', ...slow]
+// Each key takes a millisecond to load, and the server replies between any two of them, or each 2 MiB on Redis 6.2.
+const slow = ['--key-load-delay', 1000, '--rdbcompression', 'no']
+const interval = has.loadingInterval ? ['--loading-process-events-interval-bytes', 1024] : []
+const args = ['--dir', temporaryFolder('loading'), ...withDebug, ...slow, ...interval]
+const large = has.loadingInterval ? [] : ['key', 10_000]
 
 export default scenario({ number: 16, name: 'LOADING', short: true, limitMs: 120_000, server: { args } }, async (t) => {
   const service = await t.service({ timeoutMs: 1000 })
   const load = await t.load({ service, rate: 200, mix: { get: 1 } })
-  await t.server.command('DEBUG', 'POPULATE', t.short ? 3000 : 28_000)
+  await t.server.command('DEBUG', 'POPULATE', t.short ? 3000 : 28_000, ...large)
   await t.server.command('SAVE')
   await t.server.kill()
   // It is not ready for longer than a server is usually given.

@@ -6,7 +6,7 @@ import { temporaryFolder } from '../../../__test__/support/processes.mjs'
 import { scenario } from '../scenario.mjs'
 
 const folder = temporaryFolder('misconf')
-const args = ['--save', '3600 1000000', '--dir', folder]
+const args = ['--save', 3600, 1000000, '--dir', folder]
 
 export default scenario({ number: 16, name: 'MISCONF', short: true, server: { args } }, async (t) => {
   const service = await t.service({ timeoutMs: 1000 })

@@ -1,12 +1,18 @@
 // A clock that a test moves, for a server that it starts with this library in LD_PRELOAD: the number of nanoseconds since 1970
 // in the file STOPPED_CLOCK replaces the system's time. Monotonic clocks are not changed, so timeouts and the event loop go on.
 //
+// Valkey 9.1 asks the system once a millisecond and counts the processor's ticks in between, unless it cannot learn how fast these
+// are: so it cannot.
+//
 // libfaketime does the same for any program, but deadlocks with jemalloc, which Debian's redis-server uses.
 
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -47,3 +53,16 @@ time_t time(time_t *result) {
   if (result) *result = now.tv_sec;
   return now.tv_sec;
 }
+
+typedef FILE *opening(const char *, const char *);
+
+static FILE *opened(const char *name, const char *path, const char *mode) {
+  opening *next = (opening *)dlsym(RTLD_NEXT, name);
+  return next(strcmp(path, "/proc/cpuinfo") ? path : "/dev/null", mode);
+}
+
+FILE *fopen(const char *restrict path, const char *restrict mode) { return opened("fopen", path, mode); }
+
+#ifdef __GLIBC__
+FILE *fopen64(const char *restrict path, const char *restrict mode) { return opened("fopen64", path, mode); }
+#endif

@@ -60,7 +60,7 @@ fn library() -> &'static Path {
         let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("clock-{}.so", std::process::id()));
         let mut compiler = Command::new("cc");
         let status =
-            compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", source, "-o"]).arg(&library).status();
+            compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", source, "-ldl", "-o"]).arg(&library).status();
         assert!(status.expect("cc, which Rust needs too").success(), "{source} does not compile");
         library
     })
