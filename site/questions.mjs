@@ -26,5 +26,7 @@ export const QUESTIONS = [
   ['Does it work on AWS Lambda or Vercel?', 'lambda vercel', 'deploying'],
   ['How do I share the caches of several instances of Next.js?', 'next.js cache handler', 'next-cache'],
   ['How do I send commands in a transaction?', 'transaction', 'client'],
+  ['How do I find out why it cannot connect?', 'check a server doctor', 'doctor'],
+  ['How do I retry dead jobs from a terminal?', 'cinnabar queue redrive', 'command-line'],
   ['Which image of Docker works?', 'docker alpine', 'deploying'],
 ]

@@ -36,6 +36,8 @@ const guides = [
     security: 'Security',
     'session-security': 'Security of sessions',
     access: 'Permissions of the server',
+    doctor: 'Check a server',
+    'command-line': 'The command line',
   }),
   group('From another library', {
     migration: 'Overview',
