@@ -6,7 +6,7 @@ import { serverProgram } from './redis.mjs'
 
 const program = serverProgram()
 if (!program) throw new Error('redis-server not found: run npm run setup')
-const [, major] = /server v=(\d+)\./.exec(execFileSync(program, ['--version'], { encoding: 'utf8' }))
+const [, name, major] = /(\w+) server v=(\d+)\./.exec(execFileSync(program, ['--version'], { encoding: 'utf8' }))
 
 /** Whether it is Redis 7 or later, or Valkey, of which the first version came after that. */
 const since7 = Number(major) >= 7
@@ -26,6 +26,8 @@ export const has = {
   loadingInterval: since7,
   /** `unpack` in scripts with whatever bounds. Redis 6.2 dies of `unpack({}, 0, 2147483647)`. */
   safeUnpack: since7,
+  /** Whether scripts read the very clock that MONITOR does. Valkey's counts the processor's ticks in between, so it is off by some µs. */
+  oneClock: name === 'Redis',
   /** TLS, which not every build has. */
   get tls() {
     // Without certificates none starts.
