@@ -41,10 +41,12 @@ const refused = (...words) => fails(['queue', ...words, ...at()], { env })
 /** Adds jobs that die, with these ids. */
 async function dead(...ids) {
   for (const id of ids) await queue.add('welcome', { to: PERSONAL }, { id, attempts: 1 })
-  const worker = queue.process((_job, { log }) => {
+  const handler = (_job, { log }) => {
     log(`sends to ${PERSONAL}`)
     throw new TypeError(`refused\n\x1b[31m${'x'.repeat(300)}`)
-  })
+  }
+  // One after the other, so that they are dead in this order.
+  const worker = queue.process(handler, { concurrency: 1 })
   await until('all are dead', async () => (await queue.counts()).dead === ids.length, 60)
   await worker.close()
 }
