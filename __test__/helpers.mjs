@@ -61,9 +61,9 @@ export async function runJson(source, options) {
 
 /** Polls until `ask` returns true; fails after some seconds. */
 export async function until(what, ask, seconds = 10) {
-  const deadline = Date.now() + seconds * 1000
+  const deadline = performance.now() + seconds * 1000
   while (!(await ask())) {
-    assert.ok(Date.now() < deadline, `waited in vain until ${what}`)
+    assert.ok(performance.now() < deadline, `waited in vain until ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

@@ -104,8 +104,8 @@ describe('commands that wait at the server', () => {
       return counts.every((count) => count === 1)
     })
     // Longer than what makes a connection suspicious whose server says nothing.
-    const started = Date.now()
-    while (Date.now() - started < 2500) assert.equal(await client.get('ada'), 'of Ada')
+    const started = performance.now()
+    while (performance.now() - started < 2500) assert.equal(await client.get('ada'), 'of Ada')
     for (let i = 0; i < 6; i++) await client.rPush('q', `element ${i}`)
     await client.zAdd(
       'z',
@@ -123,7 +123,7 @@ describe('commands that wait at the server', () => {
 
   test('a wait for ever ends with the time of its call, and has taken nothing', async () => {
     const { service, client } = await withValues({ timeoutMs: 1000 })
-    const started = Date.now()
+    const started = performance.now()
     const ended = await Promise.all(
       Object.entries(forEver)
         .filter(([name]) => name !== 'XREADGROUP')
@@ -132,7 +132,7 @@ describe('commands that wait at the server', () => {
         ),
     )
     assert.ok(ended.every(({ retryable }) => retryable))
-    const took = Date.now() - started
+    const took = performance.now() - started
     assert.ok(took >= 990 && took < 2000, `it took ${took} ms`)
     await client.rPush('q', 'x')
     await client.zAdd('z', { score: 1, value: 'm' })
@@ -142,10 +142,10 @@ describe('commands that wait at the server', () => {
 
   test('waits for its own timeout, beyond that of other calls, and returns null', async () => {
     const { service, client } = await withValues({ timeoutMs: 500 })
-    const started = Date.now()
+    const started = performance.now()
     assert.equal(await client.sendCommand(['BLPOP', 'q', '1.5']), null)
     assert.equal(await client.sendCommand(['XREAD', 'BLOCK', '300', 'STREAMS', 's', '$']), null)
-    assert.ok(Date.now() - started >= 1700)
+    assert.ok(performance.now() - started >= 1700)
     const late = client.sendCommand(['BLPOP', 'q', '30'])
     // Twice the time that other calls have.
     await sleep(1000)

@@ -176,13 +176,13 @@ describe('errors of a server', () => {
     )
     assert.ok(['E_UNAVAILABLE', 'E_TIMEOUT'].includes(lost.code), lost.code)
     await redis.server.start()
-    const deadline = Date.now() + 15_000
+    const deadline = performance.now() + 15_000
     for (;;) {
       try {
         assert.equal(await service.get('k'), null)
         break
       } catch (error) {
-        assert.ok(error instanceof CinnabarError && Date.now() < deadline, error.message)
+        assert.ok(error instanceof CinnabarError && performance.now() < deadline, error.message)
       }
     }
     await service.disconnect()

@@ -279,9 +279,9 @@ async function views(nodes) {
 }
 
 async function until(what, ask, seconds = 30) {
-  const deadline = Date.now() + seconds * 1000
+  const deadline = performance.now() + seconds * 1000
   while (!(await ask())) {
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
+    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`)
     await delay(20)
   }
 }

@@ -74,9 +74,9 @@ export async function end(child, signal = 'SIGTERM') {
 
 /** Polls `ask` until it returns a truthy value; rejects when the process has ended or after `seconds`. */
 export async function ready(child, what, ask, { seconds = 30 } = {}) {
-  const deadline = Date.now() + seconds * 1000
+  const deadline = performance.now() + seconds * 1000
   let last
-  while (Date.now() < deadline) {
+  while (performance.now() < deadline) {
     const ended = await Promise.race([child.ended, delay(10, undefined)])
     if (ended !== undefined) throw new Error(`${what} ended at once (${ended})\n${child.log()}`)
     try {

@@ -10,13 +10,13 @@ import { setTimeout as delay } from 'node:timers/promises'
  * and waited for. `key` is one that this primary may write; it is gone afterwards.
  */
 export async function replicated(primary, replicas, { key = `replicated:${randomUUID()}`, seconds = 30 } = {}) {
-  const deadline = Date.now() + seconds * 1000
+  const deadline = performance.now() + seconds * 1000
   const all = async (what, holds) => {
     for (const replica of replicas) {
       for (;;) {
         const [role, , port, state, read] = await replica.command('ROLE')
         if (role === 'slave' && port === primary.port && state === 'connected' && holds(read)) break
-        if (Date.now() > deadline) throw new Error(`${replica.port} never ${what} ${primary.port}`)
+        if (performance.now() > deadline) throw new Error(`${replica.port} never ${what} ${primary.port}`)
         await delay(10)
       }
     }

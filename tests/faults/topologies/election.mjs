@@ -11,7 +11,7 @@ import { openWire } from '../../../__test__/support/wire.mjs'
 export async function elected(servers, { key, password, since = performance.now(), allowed = () => true }) {
   const wires = new Map()
   try {
-    for (const deadline = Date.now() + 60_000; Date.now() < deadline; await delay(5)) {
+    for (const deadline = performance.now() + 60_000; performance.now() < deadline; await delay(5)) {
       for (const server of servers.filter(({ running, paused }) => running && !paused)) {
         try {
           if (!wires.get(server)?.open) wires.set(server, await openWire({ port: server.port, password }))
