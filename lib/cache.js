@@ -17,7 +17,15 @@ const { fromJson } = require('./json.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const { unlimited } = require('./native-service.js')
 const names = require('./option-names.js')
-const { assertFunction, assertMilliseconds, describe, isArray, ownOptions, readOptions } = require('./options.js')
+const {
+  assertFunction,
+  assertMilliseconds,
+  describe,
+  elementsOf,
+  ownOptions,
+  readOptions,
+  stringsOf,
+} = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { LOAD_TIMEOUTS, logicalTime, singleFlightOf } = require('./single-flight.js')
 const { assertTtl, withFiniteTtl } = require('./ttl.js')
@@ -168,8 +176,7 @@ class ApiCache extends Limitable {
   }
 
   async setMany(entries) {
-    if (!isArray(entries)) throw argumentError('entries must be an array of { key, value }')
-    return this.#native.setMany(copyOf(entries, 'entries').map(entryOf))
+    return this.#native.setMany(elementsOf(entries, 'entries', ' of { key, value }').map(entryOf))
   }
 
   async getOrSet(key, load, options) {
@@ -332,26 +339,13 @@ function entryOf(entry, at) {
   return withFiniteTtl(ownOptions(entry, ENTRY, `entries[${at}].`))
 }
 
-// Turns holes into undefined elements, which are then rejected.
-function copyOf(array, what) {
-  try {
-    return Array.from(array)
-  } catch (error) {
-    throw argumentError(`${what} could not be read`, error)
-  }
-}
-
 // Checked before `load` runs, although the store needs them only after it.
 function setOptions(own) {
   const { ttl, staleWhileRevalidate, staleIfError } = withFiniteTtl(own)
-  // Copied, because the caller may change its array while the value is loaded.
-  const tags = isArray(own.tags) ? copyOf(own.tags, 'tags') : own.tags
   if (ttl !== undefined) assertTtl(ttl, 'ttl')
   if (staleWhileRevalidate !== undefined) assertTtl(staleWhileRevalidate, 'staleWhileRevalidate')
   if (staleIfError !== undefined) assertTtl(staleIfError, 'staleIfError')
-  if (tags !== undefined && !(isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
-    throw argumentError('tags must be an array of strings')
-  }
+  const tags = own.tags === undefined ? undefined : stringsOf(own.tags, 'tags')
   return { ttl, tags, staleWhileRevalidate, staleIfError }
 }
 

@@ -4,9 +4,14 @@
 // reload creates.
 const closing = (globalThis[Symbol.for('cinnabar.closing')] ??= new WeakSet())
 
-/** Notes that a service, or everything of a bridge, is about to be drained. */
-function announceClosing(what) {
+/** Notes that a service, or everything of a bridge, is about to be drained, until `drain()` has ended: it may be connected again then. */
+async function whileClosing(what, drain) {
   closing.add(what)
+  try {
+    await drain()
+  } finally {
+    closing.delete(what)
+  }
 }
 
 /** Whether a service is about to be drained. */
@@ -14,4 +19,4 @@ function isClosing(service, bridge) {
   return closing.has(service) || closing.has(bridge)
 }
 
-module.exports = { announceClosing, isClosing }
+module.exports = { isClosing, whileClosing }

@@ -4,7 +4,7 @@ const { constants } = require('node:os')
 
 const { getBridge } = require('./bridge.js')
 const { later, nextTurn } = require('./clock.js')
-const { announceClosing } = require('./closing.js')
+const { whileClosing } = require('./closing.js')
 const { argumentError } = require('./error.js')
 const { milliseconds } = require('./health/options.js')
 const { releaseHolds } = require('./keep-alive.js')
@@ -40,11 +40,11 @@ function shutdownOnSignal(...args) {
   const what = service ?? bridge
   const drainer = {
     what,
-    async drain() {
-      announceClosing(what)
-      if (beforeMs > 0) await new Promise((resolve) => later(beforeMs, resolve))
-      await (service ? service.disconnect({ drainMs }) : disconnectAll(bridge, drainMs))
-    },
+    drain: () =>
+      whileClosing(what, async () => {
+        if (beforeMs > 0) await new Promise((resolve) => later(beforeMs, resolve))
+        await (service ? service.disconnect({ drainMs }) : disconnectAll(bridge, drainMs))
+      }),
     stop: () => names.forEach((signal) => remove(signal, drainer)),
   }
   try {

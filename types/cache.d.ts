@@ -109,8 +109,8 @@ export interface CacheLoad {
    */
   readonly signal: AbortSignal
   /**
-   * Resolves to the stale value that is to be replaced, as a copy, or to `undefined` if there is none, or the server cannot be reached. For
-   * conditional requests, store the `ETag` with the value.
+   * Resolves to a copy of the stale value that this load replaces, or to `undefined` if no value is stored or the server cannot be reached.
+   * For conditional requests, store the `ETag` with the value.
    */
   stale<T = unknown>(): Promise<Jsonify<T> | undefined>
   /** Sets how long the value is fresh, in seconds, in place of the option `ttl`; for example a shorter time for `null`. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { describe, test } from 'node:test'
 
-import { RedisService, shutdownOnSignal } from 'cinnabar'
+import { RedisService, healthHandler, shutdownOnSignal } from 'cinnabar'
 
 import { deferred, rawClient, refuses, root, runModule, until } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
@@ -234,6 +234,28 @@ for (const engine of engines) {
       assert.equal(status, 0, out + err)
       const lines = out.trim().split('\n').slice(-2)
       assert.deepEqual(lines, ['all 503 200 OK closed: this process is shutting down', 'E_CLOSED'])
+    })
+
+    test('is over once the service is connected again', async () => {
+      const service = await engine.makeService()
+      const status = async () => (await healthHandler({ service, maxAgeMs: 0, slowMs: 60_000 })()).status
+      // With another listener the process goes on.
+      const stay = () => {}
+      process.on('SIGUSR2', stay)
+      shutdownOnSignal({ signals: ['SIGUSR2'], service, drainMs: 0 })
+      process.kill(process.pid, 'SIGUSR2')
+      await until('it is disconnected', () =>
+        service.get('k').then(
+          () => false,
+          ({ code }) => code === 'E_CLOSED',
+        ),
+      )
+      await until('only the other listener is left', () => process.listenerCount('SIGUSR2') === 1)
+      assert.equal(await status(), 503)
+      await service.connect()
+      await until('it is ready', async () => (await status()) === 200)
+      process.off('SIGUSR2', stay)
+      await service.disconnect()
     })
 
     test('another listener decides when the process ends', async () => {

@@ -3,9 +3,9 @@
 const { overdueError } = require('../await-load.js')
 const { now } = require('../clock.js')
 const { argumentError } = require('../error.js')
-const { isArray } = require('../options.js')
+const { stringsOf } = require('../options.js')
 const { assertTtl, withFiniteTtl } = require('../ttl.js')
-const { StoreOptions } = require('./store-options.js')
+const { MOST_TAGS, StoreOptions } = require('./store-options.js')
 
 /** What a load gets as its second argument: what is known of the value that it replaces, and a say in how its own is stored. */
 class LoadContext {
@@ -51,10 +51,7 @@ class LoadContext {
   }
 
   async addTags(tags) {
-    if (!isArray(tags) || !tags.every((tag) => typeof tag === 'string')) {
-      throw argumentError('tags must be an array of strings')
-    }
-    const own = [...tags]
+    const own = stringsOf(tags, 'tags')
     this.#add(own)
     await this.#openTags(own)
   }
@@ -64,7 +61,7 @@ class LoadContext {
     // Its value is not stored, as that of a load of the key that runs within another one.
     if (!wanted) return
     const more = wanted.and(new StoreOptions(wanted.ttl, tags, wanted.stale, wanted.grace))
-    if (!more) throw argumentError('a value takes 128 tags at most, with those that the load adds')
+    if (!more) throw argumentError(`a value takes ${MOST_TAGS} tags at most, with those that the load adds`)
     this.#current.wanted = more
   }
 

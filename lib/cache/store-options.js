@@ -85,4 +85,4 @@ function markOf({ mark }) {
   return mark.slice(0, mark.indexOf(':'))
 }
 
-module.exports = { StoreOptions }
+module.exports = { MOST_TAGS, StoreOptions }

@@ -102,7 +102,7 @@ const BY_WORDS = [
     /^no sentinel for .*unknown command/i,
     'topology',
     'not-a-sentinel',
-    'the URL names sentinels, but the server is none',
+    'the URL names sentinels, but this server is not a sentinel',
     'write redis:// in place of redis-sentinel://, or use the port of a sentinel (26379)',
   ],
   [

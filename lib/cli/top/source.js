@@ -40,14 +40,14 @@ class Source {
     while (this.#pings[0][0] < oldest) this.#pings.shift()
   }
 
-  /** `{ count, p50Ms, p99Ms }` of the last minute; null where there is none. */
+  /** The PINGs of the last minute: `{ count, p50Ms, p99Ms }`. Without one, the times are null. */
   get pings() {
     const times = this.#pings.map(([, ms]) => ms).sort((a, b) => a - b)
     const at = (share) => times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? null
     return { count: times.length, p50Ms: at(0.5), p99Ms: at(0.99) }
   }
 
-  /** How many primaries the cluster has; null if it is none. */
+  /** How many primaries the cluster has, or null if the server is not in a cluster. */
   get primaries() {
     const { topology, nodes } = this.#native.status()
     return topology === 'cluster' ? nodes.filter(({ role }) => role === 'primary').length : null
