@@ -3,6 +3,7 @@
 const { binding, getBridge } = require('./bridge.js')
 const { ApiCache } = require('./cache.js')
 const { NO_LIMITS, throwIfAborted, undoIfAborted, unlessAborted } = require('./call-limits.js')
+const { endClosing } = require('./closing.js')
 const { beginConnect, beginDisconnect } = require('./draining.js')
 const { forbiddenServerVariables, readEnvironment } = require('./environment-variables.js')
 const { CinnabarError } = require('./error.js')
@@ -66,6 +67,7 @@ class RedisService extends Limitable {
     throwIfAborted(limits)
     const native = this.#nativeOrRejecting()
     beginConnect(native)
+    endClosing(native)
     await unlessAborted(limits, native.connect())
   }
 

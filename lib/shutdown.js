@@ -4,11 +4,11 @@ const { constants } = require('node:os')
 
 const { getBridge } = require('./bridge.js')
 const { later, nextTurn } = require('./clock.js')
-const { whileClosing } = require('./closing.js')
+const { announceClosing } = require('./closing.js')
 const { argumentError } = require('./error.js')
 const { milliseconds } = require('./health/options.js')
 const { releaseHolds } = require('./keep-alive.js')
-const { nativeOf } = require('./native-service.js')
+const { nativeOf, unlimited } = require('./native-service.js')
 const { isArray, ownOptions } = require('./options.js')
 
 const DEFAULT_SIGNALS = ['SIGTERM', 'SIGINT']
@@ -35,16 +35,14 @@ function shutdownOnSignal(...args) {
       `signals must be names of signals that a process can catch, got ${JSON.stringify(unknown.slice(0, 40))}`,
     )
   }
-  if (service !== undefined) nativeOf(service)
+  const native = service === undefined ? undefined : unlimited(nativeOf(service))
   const bridge = getBridge()
   const what = service ?? bridge
   const drainer = {
     what,
-    drain: () =>
-      whileClosing(what, async () => {
-        if (beforeMs > 0) await new Promise((resolve) => later(beforeMs, resolve))
-        await (service ? service.disconnect({ drainMs }) : disconnectAll(bridge, drainMs))
-      }),
+    beforeMs,
+    announce: () => announceClosing(native ?? bridge),
+    drain: () => (service ? service.disconnect({ drainMs }) : disconnectAll(bridge, drainMs)),
     stop: () => names.forEach((signal) => remove(signal, drainer)),
   }
   try {
@@ -100,6 +98,10 @@ async function shutDown(signal) {
   const all = [...waiting.get(signal).all]
   // Removed first, so that a second signal ends the process immediately.
   for (const drainer of all) drainer.stop()
+  for (const { announce } of all) announce?.()
+  // Draining everything may drain what another call is to drain later, so all wait for the longest time.
+  const beforeMs = Math.max(...all.map((drainer) => drainer.beforeMs ?? 0))
+  if (beforeMs > 0) await new Promise((resolve) => later(beforeMs, resolve))
   const drains = new Map(all.map(({ what, drain }) => [what, drain]))
   await Promise.allSettled([...drains.values()].map((drain) => drain()))
   // Lets code that was waiting for the last results run.

@@ -26,7 +26,7 @@ export interface ShutdownOptions {
   service?: RedisService
   /**
    * How long, in milliseconds, calls still work after the signal, while `healthHandler` responds with 503: at least the time in which the load
-   * balancer notices. Default `0`.
+   * balancer notices. If there are several calls for a signal, the longest time applies to all. Default `0`.
    */
   beforeMs?: number
   /** How long calls in flight may take after that, in milliseconds. Default `5000`. */

@@ -207,6 +207,8 @@ for (const engine of engines) {
         `import { RedisService, healthHandler, redisService, shutdownOnSignal } from 'cinnabar'
          const other = new RedisService({ url: process.env.REDIS_URL, timeoutMs: 4000 })
          shutdownOnSignal({ beforeMs: 1000 })
+         // The longer time applies.
+         shutdownOnSignal()
          shutdownOnSignal({ signals: ['SIGHUP'], service: other, beforeMs: 60_000 })
          const statuses = async (service) => {
            const status = async (probe) => (await healthHandler({ service, probe, maxAgeMs: 0 })()).status
@@ -238,7 +240,9 @@ for (const engine of engines) {
 
     test('is over once the service is connected again', async () => {
       const service = await engine.makeService()
-      const status = async () => (await healthHandler({ service, maxAgeMs: 0, slowMs: 60_000 })()).status
+      const status = async () => (await healthHandler({ service, maxAgeMs: 600_000, slowMs: 60_000 })()).status
+      // A report from before the signal must not be shown after it.
+      assert.equal(await status(), 200)
       // With another listener the process goes on.
       const stay = () => {}
       process.on('SIGUSR2', stay)

@@ -51,7 +51,7 @@ class LoadContext {
   }
 
   async addTags(tags) {
-    const own = stringsOf(tags, 'tags')
+    const own = [...new Set(stringsOf(tags, 'tags'))]
     this.#add(own)
     await this.#openTags(own)
   }

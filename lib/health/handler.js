@@ -5,7 +5,7 @@ const { now } = require('../clock.js')
 const { isClosing } = require('../closing.js')
 const { argumentError } = require('../error.js')
 const { checkHealth } = require('../health.js')
-const { isService, notAService } = require('../native-service.js')
+const { isService, nativeOf, notAService } = require('../native-service.js')
 const { describe, ownOptions } = require('../options.js')
 const { checkSettings, milliseconds } = require('./options.js')
 
@@ -50,6 +50,15 @@ function sharedCheck(service, settings) {
   return check
 }
 
+function isEnding(service) {
+  try {
+    return isClosing(nativeOf(service), getBridge())
+  } catch {
+    // It has invalid settings, which the report says.
+    return false
+  }
+}
+
 /** A request handler that returns the health of `service`. Throws `E_INVALID_ARGUMENT` for invalid options. */
 function makeHandler(options, defaultService) {
   if (isService(options)) throw argumentError('healthHandler takes an options object: pass the service as { service }')
@@ -70,7 +79,7 @@ function makeHandler(options, defaultService) {
     // The process is alive if it gets here, whatever its server does.
     if (probe === 'live') return { status: 'healthy' }
     const report = await check.read(maxAgeMs)
-    if (!isClosing(service, getBridge())) return report
+    if (!isEnding(service)) return report
     return { ...report, status: 'down', alerts: [CLOSING, ...report.alerts] }
   }
 
