@@ -38,16 +38,19 @@ const run = (...words) => usage(['queue', ...words, ...at()], { env })
 const json = (...words) => usageJson(['queue', ...words, ...at()], { env })
 const refused = (...words) => fails(['queue', ...words, ...at()], { env })
 
-/** Adds jobs that die, with these ids. */
+/** Adds jobs that die, with these ids, each in a later millisecond than the one before. */
 async function dead(...ids) {
-  for (const id of ids) await queue.add('welcome', { to: PERSONAL }, { id, attempts: 1 })
   const handler = (_job, { log }) => {
     log(`sends to ${PERSONAL}`)
     throw new TypeError(`refused\n\x1b[31m${'x'.repeat(300)}`)
   }
-  // One after the other, so that they are dead in this order.
-  const worker = queue.process(handler, { concurrency: 1 })
-  await until('all are dead', async () => (await queue.counts()).dead === ids.length, 60)
+  const worker = queue.process(handler)
+  for (const id of ids) {
+    await queue.add('welcome', { to: PERSONAL }, { id, attempts: 1 })
+    await until(`${id} is dead`, async () => (await queue.get(id)).state === 'dead', 60)
+    const { finishedAt } = await queue.get(id)
+    await until('a millisecond has passed', () => Date.now() > finishedAt)
+  }
   await worker.close()
 }
 
