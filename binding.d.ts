@@ -77,45 +77,10 @@ export declare class Bridge {
 /** A cache of one service. */
 export declare class Cache {
   /**
-   * Returns the value of a key if it is near: undefined, or `[json, id, position, cell, generation, tagChanges, leftMs]`. `json` is null
-   * if the value still has `known_id`. `tagChanges` is -1 for a value without tags.
-   */
-  nearCopy(key: unknown, knownId: number, isConfirmed: boolean): RawValue
-  /** Returns the value of a key if it is near, as `near_copy` does; otherwise a promise, as `get` does. */
-  getNear(key: unknown, knownId: number): RawValue
-  /** Returns the memory that says whether copies are still right, as a `Float64Array`; null where memory cannot be shared. */
-  nearWords(): RawValue
-  /** Returns the time of the clock by which the memory says until when it is right, in milliseconds. */
-  nearTime(): number
-  /** Resolves to whether all changes are known that were acknowledged before this call. */
-  nearConfirm(): RawValue
-  /** Takes `{ prefix, ttl, onUnavailable, near }`. */
-  constructor(service: Service, options: unknown)
-  /** Returns the same object with limits: `{ timeoutMs, signals, ids }`. */
-  within(limits: unknown): Cache
-  /** Returns the value, or null. */
-  get(key: unknown): RawValue
-  /** Returns several values, or nulls, in the order of the keys. */
-  getMany(keys: unknown): RawValue
-  /** Returns for how many seconds the value is still fresh, `Infinity` without an end, or null. */
-  ttl(key: unknown): RawValue
-  /** Stores a value. */
-  set(key: unknown, value: unknown, options: unknown): RawValue
-  /** Stores several: `[{ key, value, ttl, tags, staleWhileRevalidate }, …]`. */
-  setMany(entries: unknown): RawValue
-  /** Removes a value; returns how many were removed. */
-  invalidate(key: unknown): RawValue
-  /** Removes several values; returns how many were removed. */
-  invalidateMany(keys: unknown): RawValue
-  /** Makes every entry with a tag a miss. */
-  invalidateByTag(tag: unknown): RawValue
-  /** Removes every entry whose name matches a glob; returns how many. */
-  invalidateByPattern(pattern: unknown): RawValue
-  /**
    * Reads the entry before a load that may take this many milliseconds: `{ state, value }`, with the lease for `fill` on a miss and in
-   * grace: `{ state, value, mark, tags }`.
+   * grace: `{ state, value, mark, tags }`. If it is eager, a hit has `freshMs`, for how long it is fresh, if that is known.
    */
-  begin(key: unknown, loadMs: number, options: unknown): RawValue
+  begin(key: unknown, loadMs: number, options: unknown, isEager: boolean): RawValue
   /**
    * Opens a lease for a load that may take this many milliseconds, whether there is an entry or not: `{ state, mark, tags
    * }`.
@@ -139,6 +104,47 @@ export declare class Cache {
   renewClaim(key: unknown, token: string, ttlMs: number): RawValue
   /** Ends a claim after its load; `failed` if that has produced no value. */
   endClaim(key: unknown, token: string, failed: boolean): RawValue
+  /**
+   * Returns the value of a key if it is near: undefined, or `[json, id, position, cell, generation, tagChanges, leftMs]`. `json` is null
+   * if the value still has `known_id`. `tagChanges` is -1 for a value without tags.
+   */
+  nearCopy(key: unknown, knownId: number, isConfirmed: boolean): RawValue
+  /** Returns the value of a key if it is near, as `near_copy` does; otherwise a promise, as `get` does. */
+  getNear(key: unknown, knownId: number): RawValue
+  /** Returns the memory that says whether copies are still right, as a `Float64Array`; null where memory cannot be shared. */
+  nearWords(): RawValue
+  /** Returns the time of the clock by which the memory says until when it is right, in milliseconds. */
+  nearTime(): number
+  /** Resolves to whether all changes are known that were acknowledged before this call. */
+  nearConfirm(): RawValue
+  /** Takes `{ prefix, ttl, onUnavailable, near, clearable }`. */
+  constructor(service: Service, options: unknown)
+  /** Returns the same object with limits: `{ timeoutMs, signals, ids }`. */
+  within(limits: unknown): Cache
+  /** Returns the value, or null. */
+  get(key: unknown): RawValue
+  /** Returns several values, or nulls, in the order of the keys. */
+  getMany(keys: unknown): RawValue
+  /** Returns for how many seconds the value is still fresh, `Infinity` without an end, or null. */
+  ttl(key: unknown): RawValue
+  /** Stores a value. */
+  set(key: unknown, value: unknown, options: unknown): RawValue
+  /** Stores several: `[{ key, value, ttl, tags, staleWhileRevalidate }, …]`. */
+  setMany(entries: unknown): RawValue
+  /** Removes a value; returns how many were removed. */
+  invalidate(key: unknown): RawValue
+  /** Removes several values; returns how many were removed. */
+  invalidateMany(keys: unknown): RawValue
+  /** Makes every entry with a tag a miss. */
+  invalidateByTag(tag: unknown): RawValue
+  /** Makes every entry with a tag stale. */
+  expireByTag(tag: unknown): RawValue
+  /** Invalidates every entry. */
+  clear(): RawValue
+  /** Some of all names: `{ cursor, names }`, or null without a server. */
+  scan(cursor: string, count: unknown): RawValue
+  /** Removes every entry whose name matches a glob; returns how many. */
+  invalidateByPattern(pattern: unknown): RawValue
   /** Returns `cache:{endpoint}:{hash}` for the canonical text of the parameters. */
   keyFor(endpoint: unknown, params: unknown): RawValue
   /** Returns `{ hits, staleHits, misses, errors, nearHits }`. */

@@ -7,7 +7,7 @@
 // | name                                                             | unit                                      |
 // | ---------------------------------------------------------------- | ----------------------------------------- |
 // | `EX`, `seconds`, `window`, `per`, `staleWhileRevalidate`,        | seconds                                   |
-// | `staleIfError`                                                   |                                           |
+// | `staleIfError`, `nullTtl`, `errorTtl`                            |                                           |
 // | `PX`, `ms`, `delay`, `backoff`; `ping`, `set`, `get` of a report | milliseconds                              |
 // | `latency`                                                        | text in milliseconds, such as `'2ms'`     |
 // | `resetTime`; `timestamp` of an image; `createdAt`, `dueAt`,      | milliseconds since 1970, a number         |

@@ -2,9 +2,19 @@
 
 const { awaitLoad } = require('./await-load.js')
 const { binding } = require('./bridge.js')
+const { allNames } = require('./adapter/names.js')
+const {
+  GET_OPTIONS,
+  LOOKUP_OPTIONS,
+  SET_OPTIONS,
+  entryOf,
+  isFrozenBy,
+  setOptionsOf,
+} = require('./cache/call-options.js')
 const { canonicalText } = require('./cache/canonical.js')
 const { deepFreeze } = require('./cache/deep-freeze.js')
 const { imageInfo, imageKey } = require('./cache/image.js')
+const { LOAD_OPTIONS, LoadOptions } = require('./cache/load-options.js')
 const { Loader } = require('./cache/loader.js')
 const { NearTier } = require('./cache/near-tier.js')
 const { StoreOptions } = require('./cache/store-options.js')
@@ -17,25 +27,16 @@ const { fromJson } = require('./json.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const { unlimited } = require('./native-service.js')
 const names = require('./option-names.js')
-const {
-  assertFunction,
-  assertMilliseconds,
-  describe,
-  elementsOf,
-  ownOptions,
-  readOptions,
-  stringsOf,
-} = require('./options.js')
+const { assertFunction, assertMilliseconds, describe, elementsOf, readOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { LOAD_TIMEOUTS, logicalTime, singleFlightOf } = require('./single-flight.js')
-const { assertTtl, withFiniteTtl } = require('./ttl.js')
+const { withFiniteTtl } = require('./ttl.js')
 
-const OPTIONS = { ...names.cache, loadTimeoutMs: true, sharedLoads: true }
-const SET_OPTIONS = Object.keys(names.cacheSet)
-const GET_OPTIONS = ['frozen']
-const LOAD_OPTIONS = [...SET_OPTIONS, ...GET_OPTIONS]
+const OWN_OPTIONS = ['loadTimeoutMs', 'sharedLoads', ...LOAD_OPTIONS]
+const OPTIONS = { ...names.cache, ...Object.fromEntries(OWN_OPTIONS.map((name) => [name, true])) }
 const NEAR_BYTES = 64 * 1024 * 1024
-const ENTRY = ['key', 'value', ...SET_OPTIONS]
+// How many keys the server visits at once.
+const SCAN_COUNT = 1000
 
 /**
  * `getOrSet` for a load that cannot run in the background: the caller that finds a stale value makes the new one and waits for it, while
@@ -53,6 +54,7 @@ class ApiCache extends Limitable {
         throw argumentError(`sharedLoads must be true or false, got ${describe(sharedLoads)}`)
       }
       if (loadTimeoutMs !== undefined) assertMilliseconds(loadTimeoutMs, 'loadTimeoutMs')
+      const loads = new LoadOptions(own)
       const timeouts = loadTimeoutMs === undefined ? LOAD_TIMEOUTS : { othersMs: loadTimeoutMs, ownMs: loadTimeoutMs }
       const make = (native) => {
         const cache = new binding.Cache(native, own)
@@ -63,12 +65,15 @@ class ApiCache extends Limitable {
       // `errors` counts the store's errors that callers did not get.
       return featureOn(service, make, {
         ttl,
+        loads,
         timeouts,
         isNear: Boolean(near),
         isStrict: near?.mode === 'strict',
         sharedLoads,
         errors: 0,
         inGrace: 0,
+        // The keys of fresh values that are being replaced.
+        ahead: new Set(),
       })
     })
   }
@@ -155,20 +160,42 @@ class ApiCache extends Limitable {
     return (await this.#native.ttl(key)) !== null
   }
 
-  invalidate(key) {
+  async invalidate(key) {
+    this.#singleFlight.forgetFailure(key)
     return this.#native.invalidate(key)
   }
 
-  deleteMany(keys) {
+  async deleteMany(keys) {
+    this.#singleFlight.forgetFailures()
     return this.#native.invalidateMany(keys)
   }
 
-  invalidateByTag(tag) {
+  async invalidateByTag(tag) {
+    this.#singleFlight.forgetFailures(tag)
     return this.#native.invalidateByTag(tag)
   }
 
-  invalidateByPattern(pattern) {
+  async expireByTag(tag) {
+    this.#singleFlight.forgetFailures(tag)
+    return this.#native.expireByTag(tag)
+  }
+
+  async invalidateByPattern(pattern) {
+    this.#singleFlight.forgetFailures()
     return this.#native.invalidateByPattern(pattern)
+  }
+
+  async clear() {
+    this.#singleFlight.forgetFailures()
+    return this.#native.clear()
+  }
+
+  async *entries() {
+    const native = this.#native
+    for await (const keys of allNames(native, SCAN_COUNT)) {
+      const found = await Promise.all(keys.map((key) => native.find(key)))
+      for (const [at, { state, value }] of found.entries()) if (state === 'hit') yield [keys[at], value]
+    }
   }
 
   getMany(keys) {
@@ -190,53 +217,62 @@ class ApiCache extends Limitable {
 
   async #lookup(key, load, options) {
     assertFunction(load, 'load')
-    const [cache, own] = readCall(this, options, LOAD_OPTIONS)
+    const [cache, own] = readCall(this, options, LOOKUP_OPTIONS)
     const isFrozen = isFrozenBy(own)
-    const entry = setOptions(own)
+    const entry = setOptionsOf(own)
+    const loads = this.#shared.loads.with(own)
     const near = cache.#nearOf(key)
     const copy = near && (await near)
-    if (copy !== undefined) return { value: valueOf(copy, isFrozen), source: 'near' }
-    const { value, source } = await cache.#getOrLoad(key, load, entry, options === undefined)
+    if (copy !== undefined) {
+      const left = loads.isEager ? partsOf(this).made.near.leftOf(copy) : undefined
+      if (left !== undefined) cache.#replaceIfDue(key, load, entry, loads, left)
+      return { value: valueOf(copy, isFrozen), source: 'near' }
+    }
+    const { value, source } = await cache.#getOrLoad(key, load, entry, loads, options === undefined)
     return { value: isFrozen ? deepFreeze(value) : value, source }
   }
 
   static {
     getOrRefresh = async (cache, key, load, options) => {
       const own = cache === ApiCache ? defaultService().cache : cache
-      const { value } = await own.#getOrLoad(key, load, setOptions(options), false, true)
+      const { value } = await own.#getOrLoad(key, load, setOptionsOf(options), own.#shared.loads, false, true)
       return value
     }
   }
 
-  async #getOrLoad(key, load, entry, isPlain, waits = false) {
-    const { ttl = this.#shared.ttl, tags, staleWhileRevalidate, staleIfError } = entry
+  async #getOrLoad(key, load, entry, loads, isPlain, waits = false) {
     const [calledAt, startedAt] = [logicalTime(), now()]
     const singleFlight = this.#singleFlight
     const joined = singleFlight.join(key)
-    const own = new StoreOptions(ttl, tags, staleWhileRevalidate, staleIfError)
+    const own = this.#storeOptions(entry)
     // Callers that join before the load starts take part in how its value is stored. Later ones check whether it is still valid.
     const wanted = (joined.promise && own.and(joined.wanted)) || own
     if (!joined.promise) joined.wanted = joined.wanted ? (joined.wanted.and(own) ?? joined.wanted) : own
     let found
     try {
       const storeOptions = isPlain && wanted === own ? undefined : wanted.native
-      found = await this.#native.begin(key, this.#shared.timeouts.ownMs, storeOptions)
+      found = await this.#native.begin(key, this.#shared.timeouts.ownMs, storeOptions, loads.isEager)
     } catch (error) {
       // A cache that is unreachable or full makes callers slower, not wrong.
       if (!allowsFallback(error)) throw error
     } finally {
       singleFlight.leave(key, joined)
     }
-    if (found?.state === 'hit') return { value: found.value, source: 'hit' }
+    if (found?.state === 'hit') {
+      this.#replaceIfDue(key, load, entry, loads, found.freshMs)
+      return { value: found.value, source: 'hit' }
+    }
     const isStale = found?.state === 'stale'
     const isInGrace = found?.state === 'grace'
     const stale = isStale || isInGrace ? { value: found.value, source: 'stale' } : undefined
     if (isStale && (singleFlight.isLoading(key) || singleFlight.isInBackoff(key))) return stale
     if (isInGrace && singleFlight.isInBackoff(key)) return this.#inGrace(stale)
+    const failure = found?.value === undefined && !joined.promise && singleFlight.failureOf(key)
+    if (failure) return this.#failAgain(key, found, failure)
     const lease = found?.mark === undefined ? undefined : wanted.leaseOf(found)
-    const loads = isStale && waits ? replacing(load) : load
-    const loader = this.#loader
-    const work = (current) => loader.load(current, key, loads, lease, Boolean(found))
+    const loadOwn = isStale && waits ? replacing(load) : load
+    const loader = this.#loader(loads)
+    const work = (current) => loader.load(current, key, loadOwn, lease, Boolean(found))
     const share = singleFlight.share(key, joined, work, {
       fits: (current) => own.joins(current, calledAt, lease),
       timeouts: this.#shared.timeouts,
@@ -260,11 +296,32 @@ class ApiCache extends Limitable {
     return stale
   }
 
-  get #loader() {
+  #failAgain(key, found, { error }) {
+    // The lease was opened for a load that does not begin.
+    if (found?.mark !== undefined) this.#native.release(key, found.mark).catch(() => {})
+    throw error
+  }
+
+  /** Begins to replace a fresh value in the background if it is to be replaced already. */
+  #replaceIfDue(key, load, entry, loads, freshMs) {
+    const { ahead, ttl } = this.#shared
+    if (!loads.isDue(freshMs, entry.ttl ?? ttl) || ahead.has(key)) return
+    const singleFlight = this.#singleFlight
+    if (singleFlight.isLoading(key) || singleFlight.isInBackoff(key)) return
+    ahead.add(key)
+    const loader = this.#loader(loads)
+    loader.replace(key, load, this.#storeOptions(entry)).finally(() => ahead.delete(key))
+  }
+
+  #storeOptions({ ttl = this.#shared.ttl, tags, staleWhileRevalidate, staleIfError }) {
+    return new StoreOptions(ttl, tags, staleWhileRevalidate, staleIfError)
+  }
+
+  #loader(loads) {
     const limits = limitsOf(this)
     // Several callers share the load: one that aborts must not fail the others.
     const native = limits.signals.length > 0 ? this.#native.within(withoutSignals(limits)) : this.#native
-    return new Loader(native, this.#singleFlight, this.#shared)
+    return new Loader(native, this.#singleFlight, this.#shared, loads)
   }
 
   getCachedResponse(name) {
@@ -317,11 +374,6 @@ function nearTierOn(native, cache, maxBytes) {
   return tier
 }
 
-function isFrozenBy({ frozen = false }) {
-  if (typeof frozen !== 'boolean') throw argumentError(`frozen must be true or false, got ${describe(frozen)}`)
-  return frozen
-}
-
 function valueOf(copy, isFrozen) {
   return isFrozen ? copy.shared() : copy.fresh()
 }
@@ -332,21 +384,6 @@ function replacing(load) {
     if (value === undefined) throw new Error('the stale value was not replaced')
     return value
   }
-}
-
-function entryOf(entry, at) {
-  if (entry === undefined) throw argumentError(`entries[${at}] must be an object, got undefined`)
-  return withFiniteTtl(ownOptions(entry, ENTRY, `entries[${at}].`))
-}
-
-// Checked before `load` runs, although the store needs them only after it.
-function setOptions(own) {
-  const { ttl, staleWhileRevalidate, staleIfError } = withFiniteTtl(own)
-  if (ttl !== undefined) assertTtl(ttl, 'ttl')
-  if (staleWhileRevalidate !== undefined) assertTtl(staleWhileRevalidate, 'staleWhileRevalidate')
-  if (staleIfError !== undefined) assertTtl(staleIfError, 'staleIfError')
-  const tags = own.tags === undefined ? undefined : stringsOf(own.tags, 'tags')
-  return { ttl, tags, staleWhileRevalidate, staleIfError }
 }
 
 module.exports = { ApiCache, getOrRefresh }

@@ -1,5 +1,6 @@
 'use strict'
 
+const { Failures } = require('./cache/failures.js')
 const { later, now } = require('./clock.js')
 const { runAsPartOf, wouldDeadlock } = require('./load-cycles.js')
 const { unlimited } = require('./native-service.js')
@@ -24,6 +25,8 @@ class Load {
   startedAt = Infinity
   /** Whether its value must not be stored. */
   superseded = false
+  /** Whether what it loads was invalidated by this process after it began. */
+  invalidated = false
   /** Whether it has taken longer than other callers wait for it. */
   overdue = false
   ended = false
@@ -100,6 +103,7 @@ class SingleFlight {
   #loads = new Map()
   #backoffs = new Map()
   #owner
+  #failures = new Failures()
 
   constructor(owner) {
     this.#owner = owner
@@ -190,6 +194,33 @@ class SingleFlight {
   /** Ends the backoff of a key after a successful load. */
   endBackoff(key) {
     if (this.#backoffs.size > 0) this.#backoffs.delete(key)
+  }
+
+  /** Keeps the failure of a load for so many seconds, in which callers get it instead of another load. */
+  rememberFailure(key, load, error, seconds) {
+    if (load.superseded || load.invalidated) return
+    this.#failures.remember(key, error, seconds, load.wanted.tags)
+  }
+
+  /** The failure of the last load of a key, `{ error }`, if that is kept. */
+  failureOf(key) {
+    return this.#failures.of(key)
+  }
+
+  /** Forgets the failure of a key that is being invalidated. */
+  forgetFailure(key) {
+    this.#failures.forget(key)
+    const load = this.#loads.get(key)
+    if (load) load.invalidated = true
+  }
+
+  /** The same for all keys, or only for those whose value would have a tag. */
+  forgetFailures(tag) {
+    if (tag === undefined) this.#failures.forgetAll()
+    else this.#failures.forgetTagged(tag)
+    for (const load of this.#loads.values()) {
+      if (tag === undefined || load.wanted?.tags?.includes(tag)) load.invalidated = true
+    }
   }
 
   #drop(key, load) {

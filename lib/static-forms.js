@@ -3,6 +3,7 @@
 // Methods that return a value instead of a promise, and so throw instead of rejecting.
 const SYNCHRONOUS = new Set([
   'stats',
+  'entries',
   'offenders',
   'keyFor',
   'keyOf',

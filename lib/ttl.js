@@ -17,4 +17,4 @@ function withFiniteTtl(options) {
   return options?.ttl === Infinity ? { ...options, ttl: LONGEST } : options
 }
 
-module.exports = { assertTtl, withFiniteTtl }
+module.exports = { LONGEST, assertTtl, withFiniteTtl }

@@ -13,8 +13,32 @@ export interface CacheStats {
   errors: number
 }
 
+/** When loaded values are replaced, and how long they and failures last: options of `getOrSet` and `lookup`, or for all calls of a cache. */
+export interface CacheLoadOptions {
+  /**
+   * From which share of its `ttl` on a fresh value is replaced, so that no caller waits for a load: with `0.8`, a hit in the last fifth of the ttl
+   * returns the value and loads a new one in the background, once in this process, or once in all with `sharedLoads`. If that fails, this
+   * process retries after a second, and doubles the wait after each further failure, up to a minute. Above 0 and below 1. Default: a value
+   * is replaced only after its ttl.
+   */
+  eagerRefresh?: number
+  /**
+   * By which share of its `ttl` a loaded value is at most fresh for a shorter time, at random, so that values that were loaded together do not
+   * expire together. From 0 to 0.9. It does not apply to `setTtl` of a load, nor to `set` and `setMany`. Default: `0.01` for a ttl of 60
+   * seconds or more, otherwise `0`.
+   */
+  jitter?: number
+  /** How long a loaded `null` is fresh, in seconds, if that is shorter than `ttl`. Default: as long as any value. */
+  nullTtl?: number
+  /**
+   * For how long after a failed load callers in this process get its error instead of another load, in seconds. A value that is stored
+   * meanwhile, by any process, and an invalidation by this one end that. Default: not at all.
+   */
+  errorTtl?: number
+}
+
 /** Options of an `ApiCache`. */
-export interface ApiCacheOptions {
+export interface ApiCacheOptions extends CacheLoadOptions {
   /**
    * The prefix of the keys. Default `'api:'`. It must not overlap with another prefix: see {@link SessionManagerOptions.prefix}. With
    * `''`, keys are used unchanged, even if something else uses them too, and patterns are rejected.
@@ -45,6 +69,12 @@ export interface ApiCacheOptions {
    * values wait in vain. Default `false`: each process loads once.
    */
   sharedLoads?: boolean
+  /**
+   * Whether `clear` costs one call, however many values there are. Each value is then stored with a header, as one with tags is, and
+   * reading it reads one more key, in a cluster of one node. All caches with the prefix must have the same. Default `false`: values without
+   * tags are plain JSON, and `clear` removes each of them.
+   */
+  clearable?: boolean
 }
 
 /**
@@ -240,6 +270,29 @@ export interface ApiCache extends ApiCacheAliases {
    */
   invalidateByTag(tag: string): Promise<void>
   /**
+   * Ends the freshness of all values with this tag, and of the results of loads that started before, as if their ttl were over: `getOrSet` may
+   * still return them, with `staleWhileRevalidate` for that time from now on while it loads a new one, and with `staleIfError` if that fails, for
+   * as long as the value is stored. Other reads do not find them. Values without these options are invalidated. The cost does not depend on
+   * the number of values.
+   */
+  expireByTag(tag: string): Promise<void>
+  /**
+   * Invalidates all values under the prefix, and prevents running loads, in any process, from being stored. With the option `clearable` that is one
+   * call, otherwise it scans all keys of the server, twice, as `invalidateByPattern` does.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` with the prefix `''` and without `clearable`, since other keys could not be distinguished.
+   */
+  clear(): Promise<void>
+  /**
+   * Iterates over all fresh values under the prefix, with their keys, in no order, by many small scans. Values that are stored or removed
+   * meanwhile may be missing or not. Left out are values of which only a hash of the key is stored: keys of more than 512 bytes. Not
+   * counted in `stats()`.
+   *
+   * @example
+   * for await (const [key, value] of ApiCache.entries()) console.log(key, value)
+   */
+  entries<T = unknown>(): AsyncGenerator<[key: string, value: Jsonify<T>], void, void>
+  /**
    * Removes every value whose key matches a glob, and prevents running loads of matching keys, in any process, from being stored;
    * returns the number of values removed. Scans all keys of the server, twice. `*` matches any text, `?` one character, `[a-z]`
    * one of several; a `\\` before any of them makes it literal. Letters in brackets that are not a range, as in `/blog/[slug]`,
@@ -284,6 +337,7 @@ export interface ApiCache extends ApiCacheAliases {
    *   the process alive, as every call does, unless the service is disconnected.
    * - A `load` that requests its own key, directly or indirectly, does not wait for itself: the inner call runs its own `load`.
    *   If that one requests the key again, it rejects with `E_INVALID_ARGUMENT`.
+   * - With `eagerRefresh`, a value is replaced in the background before its ttl ends; with `errorTtl`, a failure lasts as long.
    * - `load` gets the key and a {@link CacheLoad}: a signal, the stale value, and how its own is stored.
    * - With `staleWhileRevalidate`, a stale value is returned at once and a new one is loaded in the background; a failure of that
    *   load only counts in `stats()`. With `staleIfError`, callers wait for the load, and get the stale value if it fails.
@@ -303,23 +357,23 @@ export interface ApiCache extends ApiCacheAliases {
   getOrSet<T>(
     key: string,
     load: (key: string, load: CacheLoad) => T | Promise<T>,
-    options: CacheSetOptions & CacheGetOptions & CallLimits & { frozen: true },
+    options: CacheSetOptions & CacheLoadOptions & CacheGetOptions & CallLimits & { frozen: true },
   ): Promise<Frozen<Jsonify<T>>>
   getOrSet<T>(
     key: string,
     load: (key: string, load: CacheLoad) => T | Promise<T>,
-    options?: CacheSetOptions & CacheGetOptions & CallLimits,
+    options?: CacheSetOptions & CacheLoadOptions & CacheGetOptions & CallLimits,
   ): Promise<Jsonify<T>>
   /** The same as `getOrSet`, but also returns where the value came from. */
   lookup<T>(
     key: string,
     load: (key: string, load: CacheLoad) => T | Promise<T>,
-    options: CacheSetOptions & CacheGetOptions & CallLimits & { frozen: true },
+    options: CacheSetOptions & CacheLoadOptions & CacheGetOptions & CallLimits & { frozen: true },
   ): Promise<CacheLookup<Frozen<Jsonify<T>>>>
   lookup<T>(
     key: string,
     load: (key: string, load: CacheLoad) => T | Promise<T>,
-    options?: CacheSetOptions & CacheGetOptions & CallLimits,
+    options?: CacheSetOptions & CacheLoadOptions & CacheGetOptions & CallLimits,
   ): Promise<CacheLookup<Jsonify<T>>>
   /** Returns the information about an image file, or `null`. Its key is `image:{file}`. */
   getImageInfo(file: string): Promise<ImageInfo | null>

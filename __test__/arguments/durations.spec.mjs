@@ -71,6 +71,8 @@ const TIMES = (s) => ({
   'set ttl': lasting((v) => s.cache.set(fresh(), 1, { ttl: v })),
   'setCachedResponse ttl': lasting((v) => s.cache.setCachedResponse(fresh(), 1, v)),
   'getOrSet ttl': lasting((v) => s.cache.getOrSet(fresh(), () => 1, { ttl: v })),
+  'getOrSet nullTtl': seconds((v) => s.cache.getOrSet(fresh(), () => null, { nullTtl: v })),
+  'getOrSet errorTtl': seconds((v) => s.cache.getOrSet(fresh(), () => 1, { errorTtl: v })),
   staleWhileRevalidate: seconds((v) => s.cache.set(fresh(), 1, { staleWhileRevalidate: v })),
   'getOrSet staleWhileRevalidate': seconds((v) => s.cache.getOrSet(fresh(), () => 1, { staleWhileRevalidate: v })),
   windowSeconds: seconds((v) => s.limiter.check(fresh(), { limit: 1, windowSeconds: v })),

@@ -295,6 +295,7 @@ const CALLS = {
   cacheHas: [(s, a) => s.cache.has(a), anything],
   deleteMany: [(s, a) => s.cache.deleteMany(a), fc.oneof(anything, fc.array(anything, { maxLength: 3 }))],
   invalidateByTag: [(s, a) => s.cache.invalidateByTag(a), anything],
+  expireByTag: [(s, a) => s.cache.expireByTag(a), anything],
   invalidateByPattern: [(s, a) => s.cache.invalidateByPattern(a), anything],
   setImageInfo: [(s, a, b) => s.cache.setImageInfo(a, b), anything, anything],
   checkRateLimit: [(s, a, b, c) => s.limiter.checkRateLimit(a, b, c), anything, anything, anything],

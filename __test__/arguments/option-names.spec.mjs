@@ -84,7 +84,10 @@ describe('the native side reads every option of the table, and no other', () => 
 /** Where each class or method declares what it takes: interfaces, and what in them is read by lib alone. */
 const DECLARED = {
   service: { types: ['ServiceOptions'] },
-  cache: { types: ['ApiCacheOptions'], inLib: ['loadTimeoutMs', 'sharedLoads'] },
+  cache: {
+    types: ['ApiCacheOptions', 'CacheLoadOptions'],
+    inLib: ['loadTimeoutMs', 'sharedLoads', 'eagerRefresh', 'jitter', 'nullTtl', 'errorTtl'],
+  },
   cacheSet: { types: ['CacheSetOptions'] },
   sessions: { types: ['SessionManagerOptions'], inLib: ['trustedOrigins'] },
   createSession: { types: ['CreateSessionOptions'] },

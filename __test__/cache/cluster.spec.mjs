@@ -28,6 +28,8 @@ describe('the cache in a cluster', () => {
       [(key) => there.deleteMany([key, `other:${key}`]), null],
       [() => there.invalidateByPattern('load:*'), null],
       [() => there.invalidateByTag('t'), null],
+      [() => there.expireByTag('t'), null],
+      [() => there.clear(), null],
       [(key) => there.set(key, 'set', { tags: ['u'] }), 'set'],
     ]
     for (const [change, left] of changes) {

@@ -86,7 +86,7 @@ describe('a manager without a service', () => {
         override: ['p', 'id', { limit: 1 }],
       }
       // Which need no service, or only once they are iterated.
-      const local = ['constructor', 'with', 'withSession', 'headers', 'problem', 'keyForRoute', 'ids', 'list']
+      const local = ['constructor', 'with', 'withSession', 'headers', 'problem', 'keyForRoute', 'ids', 'list', 'entries']
       const outcomes = {}
       const nested = (manager) => manager.with({ timeoutMs: 50 }).with({ signal: new AbortController().signal })
       for (const manager of Object.values(managers)) {

@@ -470,6 +470,9 @@ export async function cache(bytes: Uint8Array): Promise<void> {
       return { name: key, etag: stale?.etag }
     })
     said.name satisfies string
+    await cache.lookup('user:1', () => null, { eagerRefresh: 0.8, jitter: 0.1, nullTtl: 5, errorTtl: 1, tags: ['t'] })
+    await Promise.all([cache.expireByTag('users'), cache.clear()])
+    for await (const [key, value] of cache.entries<User>()) same<[string, User], [typeof key, typeof value]>(true)
     same<{ name: string; roles: string[] }, typeof loaded>(true)
     const stated = await cache.getOrSet<User>('user:1', () => ({ name: 'a', roles: [] }))
     same<User, typeof stated>(true)

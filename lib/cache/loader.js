@@ -1,19 +1,22 @@
 'use strict'
 
 const { jsonOf } = require('../json.js')
+const { logicalTime } = require('../single-flight.js')
 const { LoadContext } = require('./load-context.js')
-const { turnToLoad } = require('./shared-load.js')
+const { claimReplacement, turnToLoad } = require('./shared-load.js')
 
 /** Loads a value and stores it, for the callers of one process, or of all. `shared` is the state that the objects of a cache share. */
 class Loader {
   #native
   #singleFlight
   #shared
+  #loads
 
-  constructor(native, singleFlight, shared) {
+  constructor(native, singleFlight, shared, loads) {
     this.#native = native
     this.#singleFlight = singleFlight
     this.#shared = shared
+    this.#loads = loads
   }
 
   /** Resolves to `{ json }`, with `source` if the value is not one that was loaded here. */
@@ -37,6 +40,39 @@ class Loader {
     } finally {
       end?.(isEmpty)
     }
+  }
+
+  /** Replaces a fresh value, unless another process does. Never rejects: a failure counts in stats and starts the key's backoff. */
+  async replace(key, load, wanted) {
+    const { sharedLoads, timeouts } = this.#shared
+    let end
+    try {
+      end = sharedLoads ? await claimReplacement(this.#native, key) : () => {}
+    } catch {
+      this.#shared.errors++
+    }
+    if (!end) return
+    const joined = this.#singleFlight.join(key)
+    joined.wanted = joined.wanted?.and(wanted) ?? wanted
+    const share = this.#singleFlight.share(
+      key,
+      joined,
+      (current) => this.#loadHere(current, key, load, undefined, true),
+      {
+        fits: (current) => Boolean(current.promise) || wanted.joins(current, logicalTime()),
+        timeouts,
+      },
+    )
+    this.#singleFlight.leave(key, joined)
+    this.watchRefresh(key, share)
+    let isEmpty = true
+    try {
+      const { json, isSkipped } = await share.load.promise
+      isEmpty = json === undefined || isSkipped
+    } catch {
+      // It is counted where it is watched.
+    }
+    end(isEmpty)
   }
 
   async #turnToLoad(current, key) {
@@ -74,6 +110,8 @@ class Loader {
     } catch (error) {
       context.end()
       this.#release(current, key)
+      const { errorTtl } = this.#loads
+      if (errorTtl !== undefined) this.#singleFlight.rememberFailure(key, current, error, errorTtl)
       throw error
     }
   }
@@ -113,8 +151,9 @@ class Loader {
   // The loaded value is returned even if it cannot be stored.
   async #fill({ lease, superseded, wanted }, key, json, ttl) {
     if (superseded || !lease || !wanted.isCovered(lease)) return
+    const lasting = ttl ?? this.#loads.ttlOf(json, wanted.ttl)
     try {
-      await this.#native.fill(key, lease.mark, wanted.marksIn(lease), json, wanted.withTtl(ttl ?? wanted.ttl).native)
+      await this.#native.fill(key, lease.mark, wanted.marksIn(lease), json, wanted.withTtl(lasting).native)
     } catch {
       this.#shared.errors++
     }

@@ -56,6 +56,11 @@ class NearTier {
     return Promise.resolve(copy.fresh())
   }
 
+  /** Returns for how many milliseconds a copy is still fresh. */
+  leftOf(copy) {
+    return copy.until - (now() - this.#offset)
+  }
+
   /** Forgets all copies: their service is being disconnected. */
   forgetAll() {
     this.#young.clear()

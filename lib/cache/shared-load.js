@@ -29,12 +29,17 @@ async function turnToLoad(native, key, open, patienceMs) {
   }
 }
 
+/**
+ * Claims the load that replaces a fresh value. Resolves to what is to be called after it, with whether it has no value, or to `undefined` if
+ * another process has the claim.
+ */
+async function claimReplacement(native, key) {
+  const token = crypto.randomUUID()
+  return (await native.claim(key, token, CLAIM_MS, '')) === token ? whileClaimed(native, key, token) : undefined
+}
+
 async function claimed(native, key, token, open) {
-  const stop = every(RENEW_EVERY_MS, () => native.renewClaim(key, token, CLAIM_MS).catch(nothing), false)
-  const end = (isEmpty) => {
-    stop()
-    native.endClaim(key, token, isEmpty).catch(nothing)
-  }
+  const end = whileClaimed(native, key, token)
   try {
     // Another process may have stored a value since this one has read.
     const found = await native.find(key)
@@ -47,6 +52,15 @@ async function claimed(native, key, token, open) {
   }
 }
 
+/** Renews a claim until the returned function ends it. */
+function whileClaimed(native, key, token) {
+  const stop = every(RENEW_EVERY_MS, () => native.renewClaim(key, token, CLAIM_MS).catch(nothing), false)
+  return (isEmpty) => {
+    stop()
+    native.endClaim(key, token, isEmpty).catch(nothing)
+  }
+}
+
 // The callers that wait keep the process alive.
 function pause(ms) {
   return new Promise((resolve) => later(ms, resolve, false))
@@ -54,4 +68,4 @@ function pause(ms) {
 
 function nothing() {}
 
-module.exports = { turnToLoad }
+module.exports = { claimReplacement, turnToLoad }

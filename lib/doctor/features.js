@@ -47,7 +47,7 @@ const features = [
   {
     name: 'cache',
     prefixes: beginnings('api'),
-    commands: 'del eval evalsha get mget pexpire pttl scan set unlink',
+    commands: 'del eval evalsha get mget pexpire pttl scan set time unlink',
     expires: true,
   },
   {

@@ -1,12 +1,13 @@
 //! The native class behind `ApiCache`.
 
+mod loads;
 mod near;
 
 use std::{rc::Rc, time::Duration};
 
 use cinnabar_core::{
     agents::near_watch::NearOptions,
-    features::cache::{self, Claim, EntryOptions, Lease, LoadOptions, LoadStart, OnUnavailable, changing_all},
+    features::cache::{self, EntryOptions, OnUnavailable, changing_all},
     keys,
     output::Output,
 };
@@ -34,7 +35,7 @@ pub struct Cache {
 
 #[napi]
 impl Cache {
-    /// Takes `{ prefix, ttl, onUnavailable, near }`.
+    /// Takes `{ prefix, ttl, onUnavailable, near, clearable }`.
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
@@ -155,105 +156,41 @@ impl Cache {
         })
     }
 
+    /// Makes every entry with a tag stale.
+    #[napi]
+    pub fn expire_by_tag(&self, env: Env, tag: Unknown) -> RawValue {
+        self.core.submit(env, Operation { name: "INVALIDATE", empty: None }, |js| {
+            let tag = js.any_text(tag.raw(), "tag")?;
+            Ok(self.cache.changing_tag(&tag, self.nears(js), self.cache.expire_by_tag(&tag)))
+        })
+    }
+
+    /// Invalidates every entry.
+    #[napi]
+    pub fn clear(&self, env: Env) -> RawValue {
+        self.core.submit(env, Operation { name: "INVALIDATE", empty: None }, |js| {
+            Ok(self.cache.clearing(self.nears(js), self.cache.clear()?))
+        })
+    }
+
+    /// Some of all names: `{ cursor, names }`, or null without a server.
+    #[napi]
+    pub fn scan(&self, env: Env, cursor: String, count: Unknown) -> RawValue {
+        self.core.submit(env, self.core.operation("GET", Empty::Null), |js| {
+            let count = js.whole_within(count.raw(), "scanCount", 1..=1_000_000)?;
+            Ok(self.cache.scan(cursor, count).map(|(cursor, names)| {
+                let names = names.into_iter().map(Output::text).collect();
+                Output::Object(vec![Output::field("cursor", cursor), ("names".into(), Output::List(names))])
+            }))
+        })
+    }
+
     /// Removes every entry whose name matches a glob; returns how many.
     #[napi]
     pub fn invalidate_by_pattern(&self, env: Env, pattern: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
             let call = self.cache.invalidate_by_pattern(&js.text(pattern.raw(), "pattern")?)?;
             Ok(changing_all(self.nears(js), call))
-        })
-    }
-
-    /// Reads the entry before a load that may take this many milliseconds: `{ state, value }`, with the lease for `fill` on a miss and in
-    /// grace: `{ state, value, mark, tags }`.
-    #[napi]
-    pub fn begin(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> RawValue {
-        // Never an empty value: the caller would take the cache for available.
-        self.core.submit_output(env, Operation { name: "GET", empty: None }, |js| {
-            let (cache, key) = (self.cache.clone(), js.any_text(key.raw(), "key")?);
-            let load = load_options(js, load_ms, options.raw())?;
-            let near = self.open_near(js).map(|open| open.now());
-            Ok(Call::deferred(move || Ok(cache.begin(&key, load, near)?.map(start_output))))
-        })
-    }
-
-    /// Opens a lease for a load that may take this many milliseconds, whether there is an entry or not: `{ state, mark, tags
-    /// }`.
-    #[napi]
-    pub fn open(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> RawValue {
-        self.core.submit(env, Operation { name: "GET", empty: None }, |js| {
-            let load = load_options(js, load_ms, options.raw())?;
-            Ok(self
-                .cache
-                .open(&js.any_text(key.raw(), "key")?, load)?
-                .map(|lease| lease_output("open", None, Some(lease))))
-        })
-    }
-
-    /// Stores the value of a load, given as JSON. `mark` and `marks`, those of the tags in `options`, are its lease. Returns
-    /// false if the key was written or removed after the lease was opened.
-    #[napi]
-    pub fn fill(
-        &self,
-        env: Env,
-        key: Unknown,
-        mark: Unknown,
-        marks: Unknown,
-        value: Unknown,
-        options: Unknown,
-    ) -> RawValue {
-        self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
-            let key = js.any_text(key.raw(), "key")?;
-            let lease = Lease { id: js.text(mark.raw(), "mark")?, tag_epochs: js.texts(marks.raw(), "marks")? };
-            let value = js.text(value.raw(), "the loaded value")?;
-            let call = self.cache.fill(&key, value, lease, entry_options(js, options.raw())?)?;
-            Ok(self.changing(js, &key, call))
-        })
-    }
-
-    /// Releases the lease of a load that produced no value.
-    #[napi]
-    pub fn release(&self, env: Env, key: Unknown, mark: Unknown) -> RawValue {
-        self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
-            Ok(self.cache.release(&js.any_text(key.raw(), "key")?, js.text(mark.raw(), "mark")?))
-        })
-    }
-
-    /// Reads an entry again, which another process may have loaded meanwhile. Resolves to `{ state, value }`, without a value on a miss.
-    #[napi]
-    pub fn find(&self, env: Env, key: Unknown) -> RawValue {
-        self.core.submit_output(env, Operation { name: "GET", empty: None }, |js| {
-            Ok(self.cache.poll(&js.any_text(key.raw(), "key")?).map(start_output))
-        })
-    }
-
-    /// Claims the load of a key for so many ms: resolves to `token`, to that of another process, or to null if the one of `waited_for` has
-    /// got no value.
-    #[napi]
-    pub fn claim(&self, env: Env, key: Unknown, token: String, ttl_ms: f64, waited_for: String) -> RawValue {
-        self.core.submit_output(env, Operation { name: "GET", empty: None }, |js| {
-            let key = js.any_text(key.raw(), "key")?;
-            Ok(self.cache.claim(&key, &token, millis(ttl_ms), &waited_for).map(move |claim| match claim {
-                Claim::Won => Output::text(token),
-                Claim::Taken(other) => Output::text(other),
-                Claim::Failed => Output::Null,
-            }))
-        })
-    }
-
-    /// Renews a claim; resolves to false if another process may have it.
-    #[napi]
-    pub fn renew_claim(&self, env: Env, key: Unknown, token: String, ttl_ms: f64) -> RawValue {
-        self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
-            Ok(self.cache.renew_claim(&js.any_text(key.raw(), "key")?, &token, millis(ttl_ms)))
-        })
-    }
-
-    /// Ends a claim after its load; `failed` if that has produced no value.
-    #[napi]
-    pub fn end_claim(&self, env: Env, key: Unknown, token: String, failed: bool) -> RawValue {
-        self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
-            Ok(self.cache.end_claim(&js.any_text(key.raw(), "key")?, &token, failed))
         })
     }
 
@@ -304,7 +241,8 @@ impl OptionReader<'_> {
             (self.text(c"prefix", Some(keys::CACHE))?, self.ttl(c"ttl", Some(cache::DEFAULT_TTL_SECONDS))?);
         let policies = [("miss", OnUnavailable::Miss), ("throw", OnUnavailable::Throw)];
         let on_unavailable = self.word_or(c"onUnavailable", policies, OnUnavailable::Miss)?;
-        Ok((cache::Options { prefix, ttl, on_unavailable }, on_unavailable))
+        let clearable = self.flag(c"clearable", false)?;
+        Ok((cache::Options { prefix, ttl, on_unavailable, clearable }, on_unavailable))
     }
 
     /// Returns the same, and those of its near tier.
@@ -329,33 +267,6 @@ fn json(value: Option<bytes::Bytes>) -> Output {
     value.map_or(Output::Null, Output::json)
 }
 
-fn start_output(found: LoadStart) -> Output {
-    let state = match found {
-        LoadStart { value: None, .. } => "miss",
-        LoadStart { in_grace: true, .. } => "grace",
-        LoadStart { stale: true, .. } => "stale",
-        _ => "hit",
-    };
-    lease_output(state, found.value, found.lease)
-}
-
-fn lease_output(state: &'static str, value: Option<bytes::Bytes>, lease: Option<Lease>) -> Output {
-    let mut fields = vec![("state".into(), Output::word(state))];
-    fields.extend(value.map(|value| ("value".into(), Output::json(value))));
-    if let Some(Lease { id, tag_epochs }) = lease {
-        fields.extend([Output::field("mark", id), Output::field("tags", tag_epochs)]);
-    }
-    Output::Object(fields)
-}
-
-fn load_options(js: Js, load_ms: f64, options: Value) -> Result<LoadOptions> {
-    Ok(LoadOptions { entry: entry_options(js, options)?, max_duration: millis(load_ms) })
-}
-
 fn entry_options(js: Js, options: Value) -> Result<EntryOptions> {
     OptionReader::of(js, options).entry()
-}
-
-fn millis(ms: f64) -> Duration {
-    Duration::from_millis(ms.max(0.0) as u64)
 }

@@ -4,6 +4,8 @@
 
 #[path = "features/both.rs"]
 mod both;
+#[path = "features/cache_expiry.rs"]
+mod cache_expiry;
 #[path = "features/caches.rs"]
 mod caches;
 #[path = "support/clock.rs"]

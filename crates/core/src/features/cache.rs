@@ -3,6 +3,8 @@
 mod claims;
 mod entry;
 mod epochs;
+mod invalidate;
+mod names;
 mod near;
 mod options;
 mod pattern;
@@ -19,7 +21,7 @@ use std::{
 use bytes::Bytes;
 use cinnabar_port::{
     Call, Effect, Merge, Reply, Request, Step,
-    effect::{is_one, positive_count},
+    effect::is_one,
     error::{Error, Result},
     random, script,
 };
@@ -37,7 +39,6 @@ use crate::keys::{self, Prefix};
 
 script!(FILL = "cache/fill.lua", keys: 2, args: 3);
 script!(SET = "cache/set.lua", keys: 2, args: 2);
-script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
 
 /// More tags on one entry are treated as a mistake.
 const MAX_TAGS: usize = 128;
@@ -58,6 +59,8 @@ struct Inner {
     prefix: Prefix,
     ttl: Duration,
     on_unavailable: OnUnavailable,
+    /// Whether each entry records an epoch of all, so that all can be invalidated at once.
+    clearable: bool,
     /// The keys of the epochs of an entry's tags when it was last read, so that all are read in one round.
     tag_hints: Hints<Arc<[Bytes]>>,
     hits: AtomicU64,
@@ -90,6 +93,21 @@ pub struct Lease {
     pub id: String,
     /// The epochs of the tags, in order.
     pub tag_epochs: Vec<String>,
+    /// The epoch of all entries, if the cache is clearable.
+    pub all: Option<String>,
+}
+
+impl Lease {
+    /// Returns the epochs of the key and of all entries, and the number of the load, as one text.
+    pub fn mark(&self) -> String {
+        self.all.iter().map(|all| format!("{all}/")).chain([self.id.clone()]).collect()
+    }
+
+    /// Returns the lease of this mark, and of these epochs of tags.
+    pub fn of_mark(mark: &str, tag_epochs: Vec<String>) -> Self {
+        let (all, id) = mark.split_once('/').map_or((None, mark), |(all, id)| (Some(all.to_owned()), id));
+        Self { id: id.to_owned(), tag_epochs, all }
+    }
 }
 
 /// Options of a load.
@@ -99,6 +117,8 @@ pub struct LoadOptions {
     pub entry: EntryOptions,
     /// How long the load may take.
     pub max_duration: Duration,
+    /// Whether the caller also loads if the time of a fresh value is nearly over.
+    pub is_eager: bool,
 }
 
 /// The outcomes of reads.
@@ -126,6 +146,7 @@ impl Cache {
             prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::CACHE))?,
             ttl: ttl::from_seconds("ttl", options.ttl.unwrap_or(DEFAULT_TTL_SECONDS))?,
             on_unavailable: options.on_unavailable,
+            clearable: options.clearable,
             tag_hints: Hints::new(HINTS),
             hits: AtomicU64::new(0),
             stale_hits: AtomicU64::new(0),
@@ -172,7 +193,8 @@ impl Cache {
     pub fn begin(&self, name: &str, load: LoadOptions, near: Option<NearAt>) -> Result<Call<LoadStart>> {
         self.check(&load.entry)?;
         let (cache, name) = (self.clone(), name.to_owned());
-        Ok(self.find(&name, Purpose::Load, near).then(move |found| {
+        let purpose = if load.is_eager { Purpose::EagerLoad } else { Purpose::Load };
+        Ok(self.find(&name, purpose, near).then(move |found| {
             if found.value.is_some() && !found.in_grace {
                 return Ok(Step::Done(found));
             }
@@ -191,11 +213,14 @@ impl Cache {
         let lifetime = self.check(&load.entry)?;
         let (new, outlives) = (epochs::new()?, load.max_duration + lifetime.total() + SLACK);
         let lease = epochs::open_lease(keys::cache_lease(&self.0.prefix, name), new.clone(), load.max_duration + SLACK);
-        let tags = load.entry.tags.iter().map(|tag| self.ensure_tag_epoch(tag, &new, outlives));
-        Ok(Call::round([lease].into_iter().chain(tags), |replies| {
+        let recorded = self.ensure_epochs(&load.entry.tags, &new, outlives);
+        let clearable = self.0.clearable;
+        Ok(Call::round([lease].into_iter().chain(recorded), move |replies| {
             let mut epochs = replies.all()?.into_iter().map(epochs::read);
             let id = epochs.next().unwrap_or_else(|| Ok(String::new()))?;
-            Ok(Step::Done(Lease { id, tag_epochs: epochs.collect::<Result<_>>()? }))
+            let mut tag_epochs = epochs.collect::<Result<Vec<_>>>()?;
+            let all = if clearable { tag_epochs.pop() } else { None };
+            Ok(Step::Done(Lease { id, tag_epochs, all }))
         }))
     }
 
@@ -213,20 +238,20 @@ impl Cache {
     fn store(&self, name: &str, json: String, entry: EntryOptions, effect: Effect) -> Result<Call<()>> {
         let lifetime = self.check(&entry)?;
         let (key, lease) = (keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name));
-        let tags = entry.tags.clone();
-        let write = move |epochs: Vec<String>| {
-            let value = value(entry.tags, epochs, lifetime, json)?;
+        let (tags, clearable) = (entry.tags.clone(), self.0.clearable);
+        let write = move |mut epochs: Vec<String>| {
+            let all = if clearable { epochs.pop() } else { None };
+            let value = value((entry.tags, epochs, all), lifetime, json)?;
             let merge = merge_of(&value);
             // One request, because a load that completes between two would leave an older value.
             let args = [key, lease, value, ttl::millis(lifetime.total())];
             Ok(Call::new(Request::script(&SET, args).merging(merge).idempotent().with_effect(effect), |_| Ok(())))
         };
-        if tags.is_empty() {
+        if tags.is_empty() && !clearable {
             return write(Vec::new());
         }
-        let new = epochs::new()?;
-        let open: Vec<_> = tags.iter().map(|tag| self.ensure_tag_epoch(tag, &new, lifetime.total() + SLACK)).collect();
-        Ok(Call::round(open, move |replies| {
+        let recorded: Vec<_> = self.ensure_epochs(&tags, &epochs::new()?, lifetime.total() + SLACK).collect();
+        Ok(Call::round(recorded, move |replies| {
             write(replies.all()?.into_iter().map(epochs::read).collect::<Result<_>>()?).map(Step::Next)
         }))
     }
@@ -247,7 +272,7 @@ impl Cache {
         if entry.tags.len() != lease.tag_epochs.len() {
             return Err(Error::argument("a load with tags must begin with them"));
         }
-        let value = value(entry.tags, lease.tag_epochs, lifetime, json)?;
+        let value = value((entry.tags, lease.tag_epochs, lease.all), lifetime, json)?;
         let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
         let [entry, lease_key] = keys;
         let merge = merge_of(&value);
@@ -258,50 +283,9 @@ impl Cache {
         ))
     }
 
-    /// Removes an entry and its lease. Returns the number of entries removed.
-    pub fn invalidate(&self, name: &str) -> Call<i64> {
-        let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
-        let remove = Request::script(&REMOVE, keys).merging(Merge::Script).idempotent();
-        Call::new(remove.with_effect(Effect::Count(positive_count)), Reply::int)
-    }
-
-    /// Removes several entries and their leases. Returns the number of entries removed, also in an error after a partial success.
-    pub fn invalidate_many(&self, names: &[String]) -> Call<i64> {
-        Call::join_all(names.iter().map(|name| self.invalidate(name)).collect()).map(|counts| counts.iter().sum())
-    }
-
-    /// Makes every entry with this tag a miss, including those still being loaded. No entry is touched.
-    pub fn invalidate_by_tag(&self, tag: &str) -> Call<()> {
-        Call::new(Request::keyed("DEL", [keys::cache_tag_epoch(&self.0.prefix, tag)]).idempotent(), |_| Ok(()))
-    }
-
-    /// Removes all entries whose names match a glob, and their leases. Returns the number of entries removed.
-    pub fn invalidate_by_pattern(&self, glob: &str) -> Result<Call<i64>> {
-        let (entries, leases) = keys::cache_pattern(&self.0.prefix, glob)?;
-        let prefix = self.0.prefix.clone();
-        // All leases before any entry, so that a load that still completes has done so before the entries are scanned.
-        Ok(pattern::remove(leases, Effect::None, |_| true).then(move |_| {
-            let is_entry = move |key: &[u8]| keys::is_cache_entry(&prefix, key);
-            Ok(Step::Next(pattern::remove(entries, Effect::Count(positive_count), is_entry)))
-        }))
-    }
-
     /// Returns the value of a name for JavaScript, which checks from then on itself that it is right, if it is near.
     pub fn near_copy(&self, name: &str, near: &NearAt) -> Option<Copy> {
         near.copy(&keys::cache_entry(&self.0.prefix, name))
-    }
-
-    /// Returns a call that changes entries, and whose own process sees that as soon as it has ended.
-    pub fn changing<T: Send + 'static>(&self, names: &[&str], nears: Nears, call: Call<T>) -> Call<T> {
-        if nears.is_empty() {
-            return call;
-        }
-        near::changing(names.iter().map(|name| keys::cache_entry(&self.0.prefix, name)).collect(), nears, call)
-    }
-
-    /// The same for a call that changes the epoch of a tag.
-    pub fn changing_tag<T: Send + 'static>(&self, tag: &str, nears: Nears, call: Call<T>) -> Call<T> {
-        near::changing(vec![keys::cache_tag_epoch(&self.0.prefix, tag)], nears, call)
     }
 
     /// Returns the prefix.
@@ -332,8 +316,13 @@ impl Cache {
         })
     }
 
-    fn ensure_tag_epoch(&self, tag: &str, new: &Bytes, ttl: Duration) -> Request {
-        epochs::ensure(keys::cache_tag_epoch(&self.0.prefix, tag), new.clone(), ttl)
+    /// Reads the epochs of tags, and last that of all entries if the cache is clearable; creates those that are missing.
+    fn ensure_epochs(&self, tags: &[String], new: &Bytes, ttl: Duration) -> impl Iterator<Item = Request> {
+        let prefix = &self.0.prefix;
+        let all = self.0.clearable.then(|| keys::cache_all_epoch(prefix));
+        let keys: Vec<_> = tags.iter().map(|tag| keys::cache_tag_epoch(prefix, tag)).chain(all).collect();
+        let new = new.clone();
+        keys.into_iter().map(move |key| epochs::ensure(key, new.clone(), ttl))
     }
 
     /// Validates options. Returns how long an entry is fresh, and how long it is stale afterwards.
@@ -354,9 +343,13 @@ fn merge_of(value: &Bytes) -> Merge {
     if value.len() <= MAX_MERGED_BYTES { Merge::Script } else { Merge::No }
 }
 
-/// Encodes an entry whose tags have these epochs.
-fn value(tags: Vec<String>, epochs: Vec<String>, lifetime: Lifetime, json: String) -> Result<Bytes> {
+/// Encodes an entry with these tags, their epochs, and the epoch of all.
+fn value(
+    (tags, epochs, all): (Vec<String>, Vec<String>, Option<String>),
+    lifetime: Lifetime,
+    json: String,
+) -> Result<Bytes> {
     let tags = tags.into_iter().zip(epochs).collect();
     let [stale_ms, grace_ms] = [lifetime.stale, lifetime.grace].map(|time| time.as_millis() as u64);
-    Entry::write(Header { tags, stale_ms, grace_ms, outdated: None }, json)
+    Entry::write(Header { tags, all, stale_ms, grace_ms, outdated: None }, json)
 }

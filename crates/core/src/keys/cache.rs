@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use cinnabar_port::error::{Error, Result};
 
-use super::{Prefix, companion_of, glob, lenient};
+use super::{Prefix, companion_of, decoded_id, glob, lenient};
 
 /// The prefix of the names of images' metadata.
 pub const IMAGES: &str = "image:";
@@ -28,7 +28,12 @@ pub fn cache_tag_epoch(prefix: &Prefix, tag: &str) -> Bytes {
     companion_of(prefix, format!("{}tag:{}", prefix.as_str(), lenient(tag)), EPOCH)
 }
 
-/// Whether a key is that of the epoch of a tag.
+/// Returns the key of the epoch of all values.
+pub fn cache_all_epoch(prefix: &Prefix) -> Bytes {
+    companion_of(prefix, format!("{}all", prefix.as_str()), EPOCH)
+}
+
+/// Whether a key is that of the epoch of a tag, or of all values.
 pub fn is_cache_epoch(prefix: &Prefix, key: &[u8]) -> bool {
     let companion = key.strip_prefix(prefix.as_str().as_bytes()).and_then(|rest| rest.strip_prefix(b"{"));
     let end = || [b"}:", EPOCH.as_bytes()].concat();
@@ -63,6 +68,15 @@ pub fn cache_pattern(prefix: &Prefix, glob: &str) -> Result<(Bytes, Bytes)> {
     }
     let (prefix, names) = (glob::literal(prefix.as_str()), glob::names(glob)?);
     Ok((format!("{prefix}{names}").into(), format!("{prefix}{{{prefix}{names}}}:{LEASE}").into()))
+}
+
+/// Returns the name of which this is the key, if there is one: a long name has a key from which it does not follow.
+pub fn cache_name(prefix: &Prefix, key: &[u8]) -> Option<String> {
+    let name = match key.strip_prefix(prefix.as_str().as_bytes())? {
+        b"%empty" => String::new(),
+        name => decoded_id(name),
+    };
+    Some(name).filter(|name| cache_entry(prefix, name) == key)
 }
 
 /// Whether a key is that of a value rather than a companion key.

@@ -5,6 +5,8 @@ use crate::scripts::{Cases, script};
 
 script!(ENSURE_EPOCH = "cache/ensure_epoch.lua", keys: 1, args: 2);
 script!(OPEN_LEASE = "cache/open_lease.lua", keys: 1, args: 2);
+script!(EXPIRE_EPOCH = "cache/expire_epoch.lua", keys: 1, args: 0, with: ["clock.lua"]);
+script!(EXPIRED_FOR = "cache/expired_for.lua", keys: 1, args: 1, with: ["clock.lua"]);
 script!(FILL = "cache/fill.lua", keys: 2, args: 3);
 script!(SET = "cache/set.lua", keys: 2, args: 2);
 script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
@@ -154,6 +156,33 @@ SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load
 SET api:{api:a}:load m PX 60000 | SET api:a 0 PX 60000 => api:a api:{api:a}:load
 SET api:a 0 PXAT 1 => api:a api:{api:a}:load
 RPUSH api:a x | RPUSH api:{api:a}:load m => api:a api:{api:a}:load
+",
+    },
+    Cases {
+        script: &EXPIRE_EPOCH,
+        how: Exactly,
+        after: &["STRLEN api:{api:tag:x}:mark", "PTTL api:{api:tag:x}:mark", "TYPE api:{api:tag:x}:mark"],
+        lines: "
+=> api:{api:tag:x}:mark
+SET api:{api:tag:x}:mark 0a1b PX 60000 => api:{api:tag:x}:mark
+SET api:{api:tag:x}:mark 0a1b => api:{api:tag:x}:mark
+SET api:{api:tag:x}:mark 0a1b:1700000000000: PX 60000 => api:{api:tag:x}:mark
+SET api:{api:tag:x}:mark 0a1b:9700000000000:1700000000000 PX 60000 => api:{api:tag:x}:mark
+SET api:{api:tag:x}:mark !other PX 60000 => api:{api:tag:x}:mark
+SET api:{api:tag:x}:mark '' PX 60000 => api:{api:tag:x}:mark
+SET api:{api:tag:x}:mark 0a1b PXAT 1 => api:{api:tag:x}:mark
+RPUSH api:{api:tag:x}:mark 0a1b => api:{api:tag:x}:mark
+",
+    },
+    Cases {
+        script: &EXPIRED_FOR,
+        how: Loosely,
+        after: &["TYPE api:{api:tag:x}:mark"],
+        lines: "
+=> api:{api:tag:x}:mark 1700000000000
+SET api:{api:tag:x}:mark 0a1b:1700000000000: PX 60000 => api:{api:tag:x}:mark 1700000000000
+=> api:{api:tag:x}:mark x
+=> api:{api:tag:x}:mark
 ",
     },
     Cases {

@@ -19,7 +19,7 @@ fn tagged(tags: &[&str]) -> EntryOptions {
 
 /// Options of a load that may take a minute.
 fn load_options(tags: &[&str]) -> LoadOptions {
-    LoadOptions { entry: tagged(tags), max_duration: Duration::from_secs(60) }
+    LoadOptions { entry: tagged(tags), max_duration: Duration::from_secs(60), ..LoadOptions::default() }
 }
 
 fn lease(found: LoadStart) -> Lease {

@@ -3,9 +3,13 @@
 //! A value without tags that never goes stale is plain JSON, so that any client can read it. Any other has a header line in
 //! front: a control character that no JSON begins with, then the header as JSON, then a line feed, then the value.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use cinnabar_port::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
+
+use crate::keys::{self, Prefix};
 
 const HEADER_MAGIC: u8 = 1;
 
@@ -15,6 +19,9 @@ pub struct Header {
     /// The tags, each with the epoch that it had when the value was loaded.
     #[serde(rename = "with", default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<(String, String)>,
+    /// The epoch of all values, if the cache can be cleared at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all: Option<String>,
     /// For how long it is served while a fresh one is loaded, in milliseconds before its grace.
     #[serde(rename = "stale", default, skip_serializing_if = "is_zero")]
     pub stale_ms: u64,
@@ -24,6 +31,24 @@ pub struct Header {
     /// Written by earlier versions, which had no epochs. Such entries count as invalidated if they have tags.
     #[serde(rename = "at", default, skip_serializing)]
     pub outdated: Option<IgnoredAny>,
+}
+
+impl Header {
+    /// Whether the value needs none, and is plain JSON.
+    fn is_empty(&self) -> bool {
+        self.tags.is_empty() && self.all.is_none() && self.stale_ms == 0 && self.grace_ms == 0
+    }
+
+    /// Returns the keys of the epochs that it records.
+    pub fn epoch_keys(&self, prefix: &Prefix) -> Arc<[Bytes]> {
+        let tags = self.tags.iter().map(|(tag, _)| keys::cache_tag_epoch(prefix, tag));
+        tags.chain(self.all.iter().map(|_| keys::cache_all_epoch(prefix))).collect()
+    }
+
+    /// Returns the epochs that it records, in the order of their keys.
+    pub fn epochs(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().map(|(_, epoch)| epoch).chain(&self.all).map(String::as_str)
+    }
 }
 
 /// A stored value, parsed.
@@ -52,7 +77,7 @@ impl Entry {
 
     /// Encodes an entry.
     pub fn write(header: Header, json: String) -> Result<Bytes> {
-        if header.tags.is_empty() && header.stale_ms == 0 && header.grace_ms == 0 {
+        if header.is_empty() {
             return Ok(json.into());
         }
         let unwritable = |error| Error::new(Kind::Internal, "a cache header cannot be written").with_source(error);
@@ -83,7 +108,7 @@ mod tests {
     #[test]
     fn a_header_is_read_with_its_value() {
         let tags = vec![("a\n".to_owned(), "1".to_owned()), ("\u{1}".to_owned(), "2".to_owned())];
-        let header = Header { tags: tags.clone(), stale_ms: 5, grace_ms: 7, outdated: None };
+        let header = Header { tags: tags.clone(), stale_ms: 5, grace_ms: 7, ..Header::default() };
         let entry = Entry::read(Entry::write(header, "\"x\ny\"".into()).unwrap()).unwrap();
         let header = entry.header.unwrap();
         assert_eq!((header.tags, header.stale_ms, header.grace_ms, header.outdated.is_some()), (tags, 5, 7, false));

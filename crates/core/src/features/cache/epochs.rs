@@ -2,7 +2,8 @@
 //!
 //! Each tag has an epoch, which every entry with that tag records. The entry is valid while the two are equal. Invalidating a tag deletes
 //! its epoch, and the next use creates another. So an epoch that was lost, evicted or flushed causes misses, which is safe, and unused
-//! tags cost nothing. Each epoch is in a slot of its own.
+//! tags cost nothing. Each epoch is in a slot of its own. Expiring a tag only adds the time to its epoch, which makes entries stale that record
+//! the epoch without it.
 //!
 //! A key that is being loaded has an epoch too, in its lease. Writing or removing the key deletes it, so a load that started earlier
 //! finds a different lease, or none, when it tries to fill. Loads with the same lease have numbers: one that started earlier does
@@ -16,8 +17,61 @@ use cinnabar_port::{Merge, Reply, Request, error::Result, random, script};
 use crate::features::ttl;
 
 script!(ENSURE_EPOCH = "cache/ensure_epoch.lua", keys: 1, args: 2);
+script!(EXPIRE_EPOCH = "cache/expire_epoch.lua", keys: 1, args: 0, with: ["clock.lua"]);
+script!(EXPIRED_FOR = "cache/expired_for.lua", keys: 1, args: 1, with: ["clock.lua"]);
 script!(OPEN_LEASE = "cache/open_lease.lua", keys: 1, args: 2);
 script!(RELEASE_LEASE = "cache/release_lease.lua", keys: 1, args: 1);
+
+/// What the current epoch of a tag says about an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    /// Nothing has happened to the tag.
+    Valid,
+    /// The tag was expired: at this time, in ms since 1970, or `None` if that was not the first time.
+    Expired(Option<u64>),
+    /// The tag was invalidated.
+    Invalid,
+}
+
+/// An epoch as it is stored: `id`, or `id:last:before` with the times at which it was expired.
+struct Epoch<'a> {
+    id: &'a str,
+    last: Option<u64>,
+    before: Option<u64>,
+}
+
+impl<'a> Epoch<'a> {
+    fn of(text: &'a str) -> Self {
+        let mut parts = text.split(':');
+        let id = parts.next().unwrap_or_default();
+        let mut time = || parts.next()?.parse().ok();
+        Self { id, last: time(), before: time() }
+    }
+}
+
+/// Returns what the current epoch says about an entry that records this one.
+pub fn validity(recorded: &str, current: &[u8]) -> Validity {
+    if recorded.as_bytes() == current {
+        return Validity::Valid;
+    }
+    let current = String::from_utf8_lossy(current);
+    let (own, now) = (Epoch::of(recorded), Epoch::of(&current));
+    if own.id != now.id || now.last <= own.last {
+        return Validity::Invalid;
+    }
+    Validity::Expired(now.last.filter(|_| now.before == own.last))
+}
+
+/// Expires the epoch at a key.
+pub fn expire(key: Bytes) -> Request {
+    Request::script(&EXPIRE_EPOCH, [key]).merging(Merge::Script).idempotent()
+}
+
+/// Asks for how many ms the epoch at a key has been expired, by the clock that said when.
+pub fn expired_for(key: Bytes, since: u64) -> Request {
+    let since = Bytes::from(since.to_string());
+    Request::script(&EXPIRED_FOR, [key, since]).merging(Merge::Script).idempotent().without_effect()
+}
 
 /// Creates a unique epoch.
 pub fn new() -> Result<Bytes> {
@@ -44,4 +98,30 @@ pub fn release_lease(key: Bytes, id: Bytes) -> Request {
 pub fn read(reply: Reply) -> Result<String> {
     let epoch = reply.bulk()?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&epoch).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_current_epoch_says_what_has_happened_to_a_tag() {
+        for (recorded, current, expected) in [
+            ("a1", "a1", Validity::Valid),
+            ("a1", "b2", Validity::Invalid),
+            ("a1", "a1:50:", Validity::Expired(Some(50))),
+            ("a1", "b2:50:", Validity::Invalid),
+            ("a1:50:", "a1:50:", Validity::Valid),
+            ("a1:50:", "a1:60:50", Validity::Expired(Some(60))),
+            ("a1", "a1:60:50", Validity::Expired(None)),
+            ("a1:40:", "a1:60:50", Validity::Expired(None)),
+            // Restored from an older snapshot, or nothing that was stored here.
+            ("a1:50:", "a1", Validity::Invalid),
+            ("a1:50:", "a1:40:", Validity::Invalid),
+            ("a1", "a1:x:", Validity::Invalid),
+            ("a1", "", Validity::Invalid),
+        ] {
+            assert_eq!(validity(recorded, current.as_bytes()), expected, "{recorded} {current}");
+        }
+    }
 }

@@ -21,6 +21,8 @@ pub struct Options {
     pub ttl: Option<f64>,
     /// The result of a read while the server is unavailable. Default `Miss`.
     pub on_unavailable: OnUnavailable,
+    /// Whether each entry records an epoch of all, so that all can be invalidated at once. Default false.
+    pub clearable: bool,
 }
 
 /// Options of an entry.

@@ -1,5 +1,7 @@
 //! How an entry is read: what was stored, with the epochs of its tags, and checked to be valid and fresh.
 
+mod expired;
+
 use std::{
     sync::{
         Arc,
@@ -14,6 +16,7 @@ use cinnabar_port::{Call, Replies, Reply, Request, Step, error::Result};
 use super::{
     Cache, LoadStart,
     entry::{Entry, Header},
+    epochs::{self, Validity},
     near::{NearAt, Reading},
 };
 use crate::keys;
@@ -33,8 +36,25 @@ pub(super) enum Purpose {
     Load,
     /// The same while another process loads: not counted in the statistics.
     Poll,
+    /// A load, also if there is a fresh value, whose time is nearly over: how long it is fresh is read too.
+    EagerLoad,
     /// How long it is fresh: not counted in the statistics.
     Ttl,
+}
+
+impl Purpose {
+    /// Whether it is for a load.
+    pub(super) fn takes_stale(self) -> bool {
+        matches!(self, Self::Load | Self::EagerLoad | Self::Poll)
+    }
+
+    fn is_counted(self) -> bool {
+        matches!(self, Self::Value | Self::Load | Self::EagerLoad)
+    }
+
+    fn asks_ttl(self) -> bool {
+        matches!(self, Self::EagerLoad | Self::Ttl)
+    }
 }
 
 /// An entry being read.
@@ -58,14 +78,15 @@ impl Cache {
     /// Does the same without counting errors.
     pub(super) fn read(&self, name: &str, purpose: Purpose, near: Option<NearAt>) -> Call<LoadStart> {
         let key = keys::cache_entry(&self.0.prefix, name);
-        if let Some(entry) = near.as_ref().filter(|near| !near.is_missing).and_then(|near| near.find(&key)) {
+        let usable = near.as_ref().filter(|near| !near.is_missing && !purpose.asks_ttl());
+        if let Some(entry) = usable.and_then(|near| near.find(&key)) {
             self.0.hits.fetch_add(1, Ordering::Relaxed);
             self.0.near_hits.fetch_add(1, Ordering::Relaxed);
             return Call::ready(LoadStart { value: Some(entry.json.clone()), ..LoadStart::default() });
         }
         let reading = near.as_ref().and_then(|near| near.begin(&key));
         let guess = self.0.tag_hints.get(&key);
-        let asks_ttl = reading.is_some() || purpose == Purpose::Ttl;
+        let asks_ttl = reading.is_some() || purpose.asks_ttl();
         let pttl = asks_ttl.then(|| Request::keyed("PTTL", [key.clone()]).reads());
         let epochs = guess.iter().flat_map(|epochs| epochs.iter().cloned()).map(Request::get);
         let requests: Vec<_> = [Request::get(key.clone())].into_iter().chain(pttl).chain(epochs).collect();
@@ -89,14 +110,13 @@ impl Read {
             return Ok(self.miss());
         }
         let tag_hints = &self.cache.0.tag_hints;
-        if header.tags.is_empty() {
+        let epochs = header.epoch_keys(&self.cache.0.prefix);
+        if epochs.is_empty() {
             if guessed.is_some() {
                 tag_hints.remove(&self.key);
             }
             return Ok(self.freshness(&header, json, &[]));
         }
-        let prefix = &self.cache.0.prefix;
-        let epochs: Arc<[Bytes]> = header.tags.iter().map(|(tag, _)| keys::cache_tag_epoch(prefix, tag)).collect();
         if let Some((known, replies)) = guessed
             && known == epochs
         {
@@ -107,14 +127,21 @@ impl Read {
         Ok(Step::Next(Call::round(requests, move |replies| self.check_epochs(header, &epochs, replies, json))))
     }
 
-    /// Checks that each tag has the epoch that the entry records.
+    /// Checks that the epochs are those that the entry records.
     fn check_epochs(self, header: Header, keys: &[Bytes], epochs: Replies, json: Bytes) -> Result<Step<LoadStart>> {
-        for ((_, recorded), current) in header.tags.iter().zip(epochs.0) {
-            if current?.bulk()?.is_none_or(|current| current != recorded.as_bytes()) {
-                return Ok(self.miss());
+        let mut expired = Vec::new();
+        for ((key, recorded), current) in keys.iter().zip(header.epochs()).zip(epochs.0) {
+            let Some(current) = current?.bulk()? else { return Ok(self.miss()) };
+            match epochs::validity(recorded, &current) {
+                Validity::Valid => {}
+                Validity::Expired(time) => expired.push((key.clone(), time)),
+                Validity::Invalid => return Ok(self.miss()),
             }
         }
-        Ok(self.freshness(&header, json, keys))
+        if expired.is_empty() {
+            return Ok(self.freshness(&header, json, keys));
+        }
+        Ok(self.expired((header.stale_ms, header.grace_ms), expired, json))
     }
 
     /// Determines whether an entry is fresh, stale or in its grace, which are the parts of its ttl in this order.
@@ -155,13 +182,25 @@ impl Read {
             self.keep(fresh, &json, epoch_keys);
             return self.hit(json, Some(fresh));
         }
-        if !matches!(self.purpose, Purpose::Load | Purpose::Poll) {
+        if !self.purpose.takes_stale() {
             return self.miss();
         }
-        let in_grace = left_ms <= grace_ms;
-        // Whether it is served in its grace is not known yet.
-        self.count(if in_grace { &self.cache.0.misses } else { &self.cache.0.stale_hits });
-        Step::Done(LoadStart { value: Some(json), stale: !in_grace, in_grace, ..LoadStart::default() })
+        if left_ms <= grace_ms { self.in_grace(grace_ms, json) } else { self.stale(json) }
+    }
+
+    fn stale(&self, json: Bytes) -> Step<LoadStart> {
+        self.count(&self.cache.0.stale_hits);
+        Step::Done(LoadStart { value: Some(json), stale: true, ..LoadStart::default() })
+    }
+
+    /// Returns a value that is served if the load of a fresh one fails, for so many milliseconds.
+    fn in_grace(&self, grace_ms: u64, json: Bytes) -> Step<LoadStart> {
+        if grace_ms == 0 {
+            return self.miss();
+        }
+        // Whether it is served is not known yet.
+        self.count(&self.cache.0.misses);
+        Step::Done(LoadStart { value: Some(json), in_grace: true, ..LoadStart::default() })
     }
 
     fn keep(&self, ttl: Duration, json: &Bytes, epoch_keys: &[Bytes]) {
@@ -171,7 +210,7 @@ impl Read {
     }
 
     fn count(&self, outcome: &AtomicU64) {
-        if matches!(self.purpose, Purpose::Value | Purpose::Load) {
+        if self.purpose.is_counted() {
             outcome.fetch_add(1, Ordering::Relaxed);
         }
     }
