@@ -48,26 +48,45 @@ pub enum CredentialRequest {
 pub type Login = (Option<String>, Secret);
 
 /// The queue, and the function that wakes the JavaScript thread.
-pub struct Completions(Mutex<State>);
+pub struct Completions(Mutex<State<ThreadsafeFunction>>);
 
-struct State {
+struct State<W> {
     queue: VecDeque<Completion>,
-    wake: Option<Wake>,
+    wake: Option<W>,
     /// Whether the wake-up has ended, after which queued work would never be done.
     ended: bool,
 }
 
-impl State {
+/// Wakes the JavaScript thread.
+trait WakeUp {
+    fn call(&self);
+}
+
+impl<W: WakeUp> State<W> {
+    fn new() -> Self {
+        Self { queue: VecDeque::new(), wake: None, ended: false }
+    }
+
+    /// Sets the wake-up, and calls it for what was queued before: later work relies on that, since only the first in an empty queue wakes.
+    fn set_wake(&mut self, wake: W) {
+        self.wake = Some(wake);
+        if !self.queue.is_empty() {
+            self.wake();
+        }
+    }
+
+    /// Queues a completion; only the first in an empty queue wakes the thread.
+    fn push(&mut self, done: Completion) {
+        let first = self.queue.is_empty();
+        self.queue.push_back(done);
+        if first {
+            self.wake();
+        }
+    }
+
     fn wake(&self) {
         if let Some(wake) = &self.wake {
-            // SAFETY: not finalized yet, since the finalizer removes `wake` under the lock of this state first.
-            unsafe {
-                sys::napi_call_threadsafe_function(
-                    wake.0,
-                    ptr::null_mut(),
-                    sys::ThreadsafeFunctionCallMode::nonblocking,
-                );
-            }
+            wake.call();
         }
     }
 }
@@ -82,15 +101,24 @@ impl Completion {
 }
 
 /// A threadsafe function. It is called only under the lock, which its finalizer takes first.
-struct Wake(sys::napi_threadsafe_function);
+struct ThreadsafeFunction(sys::napi_threadsafe_function);
 
 // SAFETY: threadsafe functions may be called from any thread; ref and unref happen on the JavaScript thread only.
-unsafe impl Send for Wake {}
+unsafe impl Send for ThreadsafeFunction {}
+
+impl WakeUp for ThreadsafeFunction {
+    fn call(&self) {
+        // SAFETY: not finalized yet, since the finalizer takes it out of the state under its lock first.
+        unsafe {
+            sys::napi_call_threadsafe_function(self.0, ptr::null_mut(), sys::ThreadsafeFunctionCallMode::nonblocking);
+        }
+    }
+}
 
 impl Completions {
     /// Returns an empty queue without a function to call.
     pub fn new() -> Self {
-        Self(Mutex::new(State { queue: VecDeque::new(), wake: None, ended: false }))
+        Self(Mutex::new(State::new()))
     }
 
     /// Creates the threadsafe function: `drain` runs on the JavaScript thread with `context`, and `finalize` when the
@@ -129,23 +157,18 @@ impl Completions {
         }
         // SAFETY: just made, on its own thread.
         unsafe { sys::napi_unref_threadsafe_function(js.0, wake) };
-        self.0.lock().wake = Some(Wake(wake));
+        self.0.lock().set_wake(ThreadsafeFunction(wake));
         true
     }
 
-    /// Queues a completion; only the first in an empty queue wakes the thread. Once the wake-up has ended, it is dropped instead, so
-    /// that callers that wait for it are notified.
+    /// Queues a completion. Once the wake-up has ended, it is dropped instead, so that callers that wait for it are notified.
     pub fn push(&self, done: Completion) {
         let mut state = self.0.lock();
         if state.ended {
             drop(state);
             return drop(done);
         }
-        let first = state.queue.is_empty();
-        state.queue.push_back(done);
-        if first {
-            state.wake();
-        }
+        state.push(done);
     }
 
     /// Takes up to `limit` of what is queued, in order. The rest wakes the thread again, after the JavaScript that this leads to has
@@ -203,12 +226,49 @@ impl Completions {
     }
 
     /// Drops the queue outside the lock, because that may push something in turn.
-    fn end(&self) -> Option<Wake> {
+    fn end(&self) -> Option<ThreadsafeFunction> {
         let mut state = self.0.lock();
         state.ended = true;
         let (queue, wake) = (std::mem::take(&mut state.queue), state.wake.take());
         drop(state);
         drop(queue);
         wake
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, rc::Rc};
+
+    use super::*;
+
+    impl WakeUp for Rc<Cell<usize>> {
+        fn call(&self) {
+            self.set(self.get() + 1);
+        }
+    }
+
+    #[test]
+    fn only_the_first_in_an_empty_queue_wakes() {
+        let (mut state, calls) = (State::new(), Rc::new(Cell::new(0)));
+        state.set_wake(calls.clone());
+        assert_eq!(calls.get(), 0, "there is nothing to do yet");
+        state.push(Completion::TrimMemory);
+        state.push(Completion::Flush);
+        assert_eq!(calls.get(), 1);
+        state.queue.clear();
+        state.push(Completion::Flush);
+        assert_eq!(calls.get(), 2);
+    }
+
+    #[test]
+    fn what_was_queued_before_the_wake_up_was_set_wakes_then() {
+        let (mut state, calls) = (State::new(), Rc::new(Cell::new(0)));
+        // Another thread asks for memory while an environment is being created.
+        state.push(Completion::TrimMemory);
+        state.set_wake(calls.clone());
+        assert_eq!(calls.get(), 1, "otherwise nothing that is queued later would wake the thread");
+        state.push(Completion::Flush);
+        assert_eq!(calls.get(), 1);
     }
 }

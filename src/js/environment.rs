@@ -90,10 +90,13 @@ impl Environment {
             capture_stacks: Cell::new(capture_stacks),
             completions: Arc::new(Completions::new()),
         });
-        allocator::trim_after_large_values(&environment.completions);
         let context = Rc::into_raw(environment.clone()).cast_mut().cast::<c_void>();
         environment.tick.prepare(js, context);
-        environment.completions.attach(js, resource, context, Some(drain), Some(finalize)).then_some(environment)
+        if !environment.completions.attach(js, resource, context, Some(drain), Some(finalize)) {
+            return None;
+        }
+        allocator::trim_after_large_values(&environment.completions);
+        Some(environment)
     }
 
     /// Returns the package's error for `error`.
