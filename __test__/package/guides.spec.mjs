@@ -174,22 +174,24 @@ describe('the tables of the guides', () => {
     )
   })
 
-  // While the README has them too.
-  for (const [name, marker] of [
-    ['performance', 'bench'],
-    ['reliability', 'faults'],
-  ]) {
-    test(`${name}: the figures of the README`, () => {
-      const readme = readFileSync(join(root, 'README.md'), 'utf8')
-      const [, figures = ''] = new RegExp(`<!-- ${marker} -->([^]*)<!-- /${marker} -->`).exec(readme) ?? []
-      const rowsOf = (text) => (text.match(/^\|.*\|$/gm) ?? []).map((row) => row.replace(/ +|-{3,}/g, ' '))
-      const listed = new Set(rowsOf(guide(name)))
-      assert.deepEqual(
-        rowsOf(figures).filter((row) => !listed.has(row)),
-        [],
-      )
-    })
-  }
+  test('performance: the figures of the README', () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8')
+    const [, table] = /^## Measured\n([^]*?)^!/m.exec(readme)
+    const rows = [...table.matchAll(/^\|(.+)\| *([\d.,]+)k *\|.* ([\d.,]+)k *\| *\*\*([\d.]+) ×\*\* *\|$/gm)]
+    assert.ok(rows.length >= 10)
+    for (const [, what, own, peer, ratio] of rows) {
+      for (const figure of [own, peer]) assert.ok(guide('performance').includes(`${figure}k`), `${what}: ${figure}k`)
+      const [mine, theirs] = [own, peer].map((figure) => Number(figure.replaceAll(',', '')))
+      assert.ok(Math.abs(mine / theirs / ratio - 1) < 0.02, `${what}: ${mine / theirs} is not ${ratio}`)
+    }
+  })
+
+  test('reliability: the count of the README', () => {
+    const counted = /(\d+) scenarios with ([\d,]+) calls and jobs/
+    const [, ...shown] = counted.exec(readFileSync(join(root, 'README.md'), 'utf8').replaceAll(/\s+/g, ' '))
+    const [, ...listed] = counted.exec(guide('reliability').replaceAll(/\s+/g, ' '))
+    assert.deepEqual(shown, listed)
+  })
 
   test('health: each event of the log', () => {
     const types = readFileSync(join(root, 'types/service.d.ts'), 'utf8')

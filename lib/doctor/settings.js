@@ -66,12 +66,7 @@ function readSettings(report, { url, tls, timeoutMs }) {
   })
   for (const text of warnings) report.warning(CHECK, 'settings-ignored', text.replace(/^cinnabar: /, ''), IGNORED)
   if (error) {
-    report.error(
-      CHECK,
-      'settings-invalid',
-      error.message,
-      'correct it; the section "Settings" of the README lists all forms',
-    )
+    report.error(CHECK, 'settings-invalid', error.message, 'correct it; docs/settings.md lists all forms')
     return null
   }
   report.target = value.words
