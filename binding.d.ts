@@ -78,7 +78,8 @@ export declare class Bridge {
 export declare class Cache {
   /**
    * Reads the entry before a load that may take this many milliseconds: `{ state, value }`, with the lease for `fill` on a miss and in
-   * grace: `{ state, value, mark, tags }`. If it is eager, a hit has `freshMs`, for how long it is fresh, if that is known.
+   * grace: `{ state, value, mark, tags }`. If it is eager, a hit has `freshMs` and `lifeMs`, for how long it is and was fresh, if that is
+   * known.
    */
   begin(key: unknown, loadMs: number, options: unknown, isEager: boolean): RawValue
   /**
@@ -88,7 +89,8 @@ export declare class Cache {
   open(key: unknown, loadMs: number, options: unknown): RawValue
   /**
    * Stores the value of a load, given as JSON. `mark` and `marks`, those of the tags in `options`, are its lease. Returns
-   * false if the key was written or removed after the lease was opened.
+   * false if the key was written or removed after the lease was opened. `isEager` in the options makes the entry record for how long it
+   * is fresh.
    */
   fill(key: unknown, mark: unknown, marks: unknown, value: unknown, options: unknown): RawValue
   /** Releases the lease of a load that produced no value. */
@@ -105,7 +107,7 @@ export declare class Cache {
   /** Ends a claim after its load; `failed` if that has produced no value. */
   endClaim(key: unknown, token: string, failed: boolean): RawValue
   /**
-   * Returns the value of a key if it is near: undefined, or `[json, id, position, cell, generation, tagChanges, leftMs]`. `json` is null
+   * Returns the value of a key if it is near: undefined, or `[json, id, position, cell, generation, tagChanges, leftMs, lifeMs]`. `json` is null
    * if the value still has `known_id`. `tagChanges` is -1 for a value without tags.
    */
   nearCopy(key: unknown, knownId: number, isConfirmed: boolean): RawValue

@@ -38,8 +38,10 @@ const NEAR_BYTES = 64 * 1024 * 1024
 // How many keys the server visits at once.
 const SCAN_COUNT = 1000
 
+/** `getOrSet` for responses, whose handlers fail for reasons of one request: no failure lasts. */
+let getResponse
 /**
- * `getOrSet` for a load that cannot run in the background: the caller that finds a stale value makes the new one and waits for it, while
+ * The same for a load that cannot run in the background: the caller that finds a stale value makes the new one and waits for it, while
  * others get the stale one. A load that resolves to nothing did not replace it, which counts as a failure.
  */
 let getOrRefresh
@@ -149,6 +151,7 @@ class ApiCache extends Limitable {
 
   async set(key, value, options) {
     const [cache, own] = readCall(this, options, SET_OPTIONS)
+    this.#singleFlight.forgetFailure(key)
     return cache.#native.set(key, value, withFiniteTtl(own))
   }
 
@@ -165,35 +168,31 @@ class ApiCache extends Limitable {
     return this.#native.invalidate(key)
   }
 
-  async deleteMany(keys) {
-    this.#singleFlight.forgetFailures()
-    return this.#native.invalidateMany(keys)
+  deleteMany(keys) {
+    return this.#invalidate((native) => native.invalidateMany(keys))
   }
 
-  async invalidateByTag(tag) {
-    this.#singleFlight.forgetFailures(tag)
-    return this.#native.invalidateByTag(tag)
+  invalidateByTag(tag) {
+    return this.#invalidate((native) => native.invalidateByTag(tag), tag)
   }
 
-  async expireByTag(tag) {
-    this.#singleFlight.forgetFailures(tag)
-    return this.#native.expireByTag(tag)
+  expireByTag(tag) {
+    return this.#invalidate((native) => native.expireByTag(tag), tag)
   }
 
-  async invalidateByPattern(pattern) {
-    this.#singleFlight.forgetFailures()
-    return this.#native.invalidateByPattern(pattern)
+  invalidateByPattern(pattern) {
+    return this.#invalidate((native) => native.invalidateByPattern(pattern))
   }
 
-  async clear() {
-    this.#singleFlight.forgetFailures()
-    return this.#native.clear()
+  async clear(...args) {
+    if (args.length > 0) throw argumentError('clear takes no argument: invalidateByTag and invalidateByPattern do')
+    return this.#invalidate((native) => native.clear())
   }
 
   async *entries() {
     const native = this.#native
     for await (const keys of allNames(native, SCAN_COUNT)) {
-      const found = await Promise.all(keys.map((key) => native.find(key)))
+      const found = await Promise.all(keys.map((key) => native.find(key).catch(nothingOf)))
       for (const [at, { state, value }] of found.entries()) if (state === 'hit') yield [keys[at], value]
     }
   }
@@ -203,6 +202,7 @@ class ApiCache extends Limitable {
   }
 
   async setMany(entries) {
+    this.#singleFlight.forgetFailures()
     return this.#native.setMany(elementsOf(entries, 'entries', ' of { key, value }').map(entryOf))
   }
 
@@ -215,17 +215,16 @@ class ApiCache extends Limitable {
     return this.#lookup(key, load, options)
   }
 
-  async #lookup(key, load, options) {
+  async #lookup(key, load, options, defaults = this.#shared.loads) {
     assertFunction(load, 'load')
     const [cache, own] = readCall(this, options, LOOKUP_OPTIONS)
     const isFrozen = isFrozenBy(own)
     const entry = setOptionsOf(own)
-    const loads = this.#shared.loads.with(own)
+    const loads = defaults.with(own)
     const near = cache.#nearOf(key)
     const copy = near && (await near)
     if (copy !== undefined) {
-      const left = loads.isEager ? partsOf(this).made.near.leftOf(copy) : undefined
-      if (left !== undefined) cache.#replaceIfDue(key, load, entry, loads, left)
+      if (loads.isEager) cache.#replaceIfDue(key, load, entry, loads, partsOf(this).made.near.timeOf(copy))
       return { value: valueOf(copy, isFrozen), source: 'near' }
     }
     const { value, source } = await cache.#getOrLoad(key, load, entry, loads, options === undefined)
@@ -233,9 +232,16 @@ class ApiCache extends Limitable {
   }
 
   static {
+    const objectOf = (cache) => (cache === ApiCache ? defaultService().cache : cache)
+    getResponse = async (cache, key, load, options) => {
+      const own = objectOf(cache)
+      const { value } = await own.#lookup(key, load, options, own.#shared.loads.without('errorTtl'))
+      return value
+    }
     getOrRefresh = async (cache, key, load, options) => {
-      const own = cache === ApiCache ? defaultService().cache : cache
-      const { value } = await own.#getOrLoad(key, load, setOptionsOf(options), own.#shared.loads, false, true)
+      const own = objectOf(cache)
+      const loads = own.#shared.loads.without('errorTtl', 'eagerRefresh')
+      const { value } = await own.#getOrLoad(key, load, setOptionsOf(options), loads, false, true)
       return value
     }
   }
@@ -259,7 +265,8 @@ class ApiCache extends Limitable {
       singleFlight.leave(key, joined)
     }
     if (found?.state === 'hit') {
-      this.#replaceIfDue(key, load, entry, loads, found.freshMs)
+      singleFlight.forgetFailure(key)
+      this.#replaceIfDue(key, load, entry, loads, found)
       return { value: found.value, source: 'hit' }
     }
     const isStale = found?.state === 'stale'
@@ -291,6 +298,17 @@ class ApiCache extends Limitable {
     }
   }
 
+  /** Invalidates what may have failed to load before or meanwhile: everything, or what has a tag. */
+  async #invalidate(call, tag) {
+    const singleFlight = this.#singleFlight
+    singleFlight.forgetFailures(tag)
+    try {
+      return await call(this.#native)
+    } finally {
+      singleFlight.forgetFailures(tag)
+    }
+  }
+
   #inGrace(stale) {
     this.#shared.inGrace++
     return stale
@@ -303,9 +321,9 @@ class ApiCache extends Limitable {
   }
 
   /** Begins to replace a fresh value in the background if it is to be replaced already. */
-  #replaceIfDue(key, load, entry, loads, freshMs) {
-    const { ahead, ttl } = this.#shared
-    if (!loads.isDue(freshMs, entry.ttl ?? ttl) || ahead.has(key)) return
+  #replaceIfDue(key, load, entry, loads, { freshMs, lifeMs }) {
+    const { ahead } = this.#shared
+    if (!loads.isDue(freshMs, lifeMs) || ahead.has(key)) return
     const singleFlight = this.#singleFlight
     if (singleFlight.isLoading(key) || singleFlight.isInBackoff(key)) return
     ahead.add(key)
@@ -374,6 +392,12 @@ function nearTierOn(native, cache, maxBytes) {
   return tier
 }
 
+/** What another program has stored under a key is no entry. */
+function nothingOf(error) {
+  if (error?.code === 'E_INVALID_DATA' || error?.code === 'E_WRONG_TYPE') return { state: 'miss' }
+  throw error
+}
+
 function valueOf(copy, isFrozen) {
   return isFrozen ? copy.shared() : copy.fresh()
 }
@@ -386,4 +410,4 @@ function replacing(load) {
   }
 }
 
-module.exports = { ApiCache, getOrRefresh }
+module.exports = { ApiCache, getOrRefresh, getResponse }

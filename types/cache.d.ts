@@ -16,10 +16,11 @@ export interface CacheStats {
 /** When loaded values are replaced, and how long they and failures last: options of `getOrSet` and `lookup`, or for all calls of a cache. */
 export interface CacheLoadOptions {
   /**
-   * From which share of its `ttl` on a fresh value is replaced, so that no caller waits for a load: with `0.8`, a hit in the last fifth of the ttl
+   * From which share of its ttl on a fresh value is replaced, so that no caller waits for a load: with `0.8`, a hit in the last fifth of its ttl
    * returns the value and loads a new one in the background, once in this process, or once in all with `sharedLoads`. If that fails, this
-   * process retries after a second, and doubles the wait after each further failure, up to a minute. Above 0 and below 1. Default: a value
-   * is replaced only after its ttl.
+   * process retries after a second, and doubles the wait after each further failure, up to a minute. It applies to values that were loaded with
+   * this option, which are stored with a header, and not to middleware, which cannot make a response without its request. Above 0 and
+   * below 1. Default: a value is replaced only after its ttl.
    */
   eagerRefresh?: number
   /**
@@ -31,8 +32,9 @@ export interface CacheLoadOptions {
   /** How long a loaded `null` is fresh, in seconds, if that is shorter than `ttl`. Default: as long as any value. */
   nullTtl?: number
   /**
-   * For how long after a failed load callers in this process get its error instead of another load, in seconds. A value that is stored
-   * meanwhile, by any process, and an invalidation by this one end that. Default: not at all.
+   * For how long after a failed load callers in this process get its error instead of another load, in seconds. A value that is found
+   * meanwhile, by whatever process it was stored, and an invalidation or a `set` by this process end that. It does not apply to `withCache` and
+   * middleware. Default: not at all.
    */
   errorTtl?: number
 }
@@ -71,8 +73,8 @@ export interface ApiCacheOptions extends CacheLoadOptions {
   sharedLoads?: boolean
   /**
    * Whether `clear` costs one call, however many values there are. Each value is then stored with a header, as one with tags is, and
-   * reading it reads one more key, in a cluster of one node. All caches with the prefix must have the same. Default `false`: values without
-   * tags are plain JSON, and `clear` removes each of them.
+   * reading it reads one more key, in a cluster of one node. It does not find values that were stored without this option, so all caches
+   * with the prefix must have the same. Default `false`: values without tags are plain JSON, and `clear` removes each of them.
    */
   clearable?: boolean
 }
@@ -270,10 +272,9 @@ export interface ApiCache extends ApiCacheAliases {
    */
   invalidateByTag(tag: string): Promise<void>
   /**
-   * Ends the freshness of all values with this tag, and of the results of loads that started before, as if their ttl were over: `getOrSet` may
-   * still return them, with `staleWhileRevalidate` for that time from now on while it loads a new one, and with `staleIfError` if that fails, for
-   * as long as the value is stored. Other reads do not find them. Values without these options are invalidated. The cost does not depend on
-   * the number of values.
+   * Ends the freshness of all values with this tag, and of the results of loads that started before: `getOrSet` may still return them, with
+   * `staleWhileRevalidate` for that time from now on while it loads a new one, and with `staleIfError` if that fails, for as long as the value is
+   * stored. Other reads do not find them. Values without these options are invalidated. The cost does not depend on the number of values.
    */
   expireByTag(tag: string): Promise<void>
   /**
@@ -285,8 +286,9 @@ export interface ApiCache extends ApiCacheAliases {
   clear(): Promise<void>
   /**
    * Iterates over all fresh values under the prefix, with their keys, in no order, by many small scans. Values that are stored or removed
-   * meanwhile may be missing or not. Left out are values of which only a hash of the key is stored: keys of more than 512 bytes. Not
-   * counted in `stats()`.
+   * meanwhile may be missing or not. Left out are values of long keys, of which only a hash is stored (above 512 bytes, where control
+   * characters, braces, `%` and the special characters of globs count as three), and what is no value of a cache. Rejects while the server
+   * cannot be reached. Not counted in `stats()`.
    *
    * @example
    * for await (const [key, value] of ApiCache.entries()) console.log(key, value)

@@ -50,6 +50,15 @@ for (const engine of engines) {
     )
 
     test(
+      'may expire several times before its values are read',
+      withCache(async (cache) => {
+        await cache.set('a', 'old', options)
+        for (let expiry = 0; expiry < 20; expiry++) await cache.expireByTag('t')
+        assert.deepEqual(await cache.lookup('a', down, options), { value: 'old', source: 'stale' })
+      }),
+    )
+
+    test(
       'keeps its values for a source that is down',
       withCache(async (cache) => {
         const options = { ttl: 100, tags: ['t'], staleIfError: 60 }
@@ -154,6 +163,7 @@ for (const engine of engines) {
         await bare.set('a', 1)
         await bare.clear()
         assert.equal(await bare.get('a'), null)
+        await refuses(bare.clear('a*'), 'E_INVALID_ARGUMENT', /invalidateByPattern/)
         assert.throws(() => new ApiCache(service, { clearable: 1 }), { code: 'E_INVALID_ARGUMENT' })
       }),
     )
@@ -180,6 +190,7 @@ for (const engine of engines) {
         await cache.set('stale', 1, { tags: ['u'], staleWhileRevalidate: 100 })
         await cache.expireByTag('u')
         await client.set('foreign', '1')
+        await client.set('api:foreign', 'no JSON')
         await client.rPush('api:list', ['1'])
         const before = cache.stats()
         assert.deepEqual(await all(cache), expected)

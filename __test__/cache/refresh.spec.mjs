@@ -61,6 +61,64 @@ for (const engine of engines) {
     )
 
     test(
+      'is replaced late in its own time, however short that is, and not if it was not loaded so',
+      withCache(
+        async (cache, service, client) => {
+          let loads = 0
+          const options = { ttl: 600, nullTtl: 100 }
+          const ways = {
+            null: () => (loads++, null),
+            own: (key, load) => (loads++, load.setTtl(100), 'own'),
+          }
+          for (const [key, load] of Object.entries(ways)) {
+            for (let call = 0; call < 5; call++) await cache.getOrSet(key, load, options)
+            await left(client, key, 11)
+            await cache.getOrSet(key, load, options)
+          }
+          await cache.set('set', 1, { ttl: 5 })
+          assert.equal(await cache.getOrSet('set', none, options), 1)
+          assert.equal(loads, 2)
+          for (const [key, load] of Object.entries(ways)) {
+            await left(client, key, 9)
+            await cache.getOrSet(key, load, options)
+          }
+          await until('both are replaced', () => loads === 4)
+        },
+        { eagerRefresh: 0.9 },
+      ),
+    )
+
+    for (const sharedLoads of [false, true]) {
+      test(
+        `is replaced later if its load never settles, ${sharedLoads ? 'by whatever process' : 'in this process'}`,
+        withCache(
+          async (cache, service, client) => {
+            const elsewhere = engine.beside(service, { timeoutMs: 4001 })
+            const other = new ApiCache(elsewhere, { sharedLoads, loadTimeoutMs: 100 })
+            await cache.getOrSet('a', () => 'old', options)
+            await left(client, 'a', 10)
+            let hangs = 0
+            const hanging = () => (hangs++, new Promise(() => {}))
+            assert.equal(await cache.getOrSet('a', hanging, options), 'old')
+            await until('it is overdue', () => hangs === 1 && cache.stats().errors === 1)
+            // No claim is left.
+            await cache.invalidate('a')
+            const began = performance.now()
+            assert.equal(await other.getOrSet('a', () => 'new', options), 'new')
+            assert.ok(performance.now() - began < 1000)
+            assert.equal(await cache.getOrSet('a', none, options), 'new')
+            await left(client, 'a', 10)
+            // Its backoff is a second.
+            const replaced = async () => (await cache.getOrSet('a', () => 'newer', options)) === 'newer'
+            await until('it is replaced', replaced)
+            await elsewhere.disconnect()
+          },
+          { sharedLoads, loadTimeoutMs: 100 },
+        ),
+      )
+    }
+
+    test(
       'is not replaced by what was loaded before an invalidation',
       withCache(async (cache, service, client) => {
         const tagged = { ...options, tags: ['t'] }
@@ -212,6 +270,13 @@ for (const engine of engines) {
           await assert.rejects(cache.getOrSet('a', load), load.error)
           await other.set('a', 'set elsewhere')
           assert.equal(await cache.getOrSet('a', none), 'set elsewhere')
+          await other.invalidate('a')
+          assert.equal(await cache.getOrSet('a', () => 'loaded'), 'loaded', 'it ended when the value was found')
+          const again = failing()
+          await assert.rejects(cache.getOrSet('b', again), again.error)
+          await cache.set('b', 1)
+          await other.invalidate('b')
+          assert.equal(await cache.getOrSet('b', () => 2), 2)
           assert.equal(load.count, 1)
           await elsewhere.disconnect()
         },
@@ -238,6 +303,20 @@ for (const engine of engines) {
             assert.equal(await cache.getOrSet('a', () => 'loaded', { tags: ['t'] }), 'loaded', String(change))
             await cache.invalidate('a')
           }
+        },
+        { errorTtl: 600 },
+      ),
+    )
+
+    test(
+      'does not outlast an invalidation that was still going on',
+      withCache(
+        async (cache) => {
+          const load = failing()
+          const clearing = cache.clear()
+          await assert.rejects(cache.getOrSet('a', load), load.error)
+          await clearing
+          assert.equal(await cache.getOrSet('a', () => 'loaded'), 'loaded')
         },
         { errorTtl: 600 },
       ),

@@ -83,7 +83,7 @@ describe('a manager without a service', () => {
         invalidateToken: ['token'], set: ['k', 1], fromRequest: ['token'], bind: ['id', load], 'SessionManager.watch': [load],
         updateSession: ['id', {}], update: ['id', {}], peek: ['p', 'id'], penalize: ['p', 'id'], wait: ['p', 'id'], acquire: ['p', 'id'],
         checkAll: [[{ policy: 'p', identifier: 'id' }]], unblock: ['p', 'id'], reset: ['p', 'id'], restore: ['p', 'id'],
-        override: ['p', 'id', { limit: 1 }],
+        override: ['p', 'id', { limit: 1 }], clear: [],
       }
       // Which need no service, or only once they are iterated.
       const local = ['constructor', 'with', 'withSession', 'headers', 'problem', 'keyForRoute', 'ids', 'list', 'entries']

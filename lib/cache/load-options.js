@@ -12,11 +12,10 @@ const MOST_JITTER = 0.9
 
 /** When loaded values are replaced, and how long they and failures last: the defaults of a cache, or the options of a call. */
 class LoadOptions {
-  #eagerRefresh
-  #jitter
-  #nullTtl
+  #own
 
-  constructor({ eagerRefresh, jitter, nullTtl, errorTtl }) {
+  constructor(options) {
+    const { eagerRefresh, jitter, nullTtl, errorTtl } = options
     if (eagerRefresh !== undefined && !(typeof eagerRefresh === 'number' && eagerRefresh > 0 && eagerRefresh < 1)) {
       throw argumentError(`eagerRefresh must be a number above 0 and below 1, got ${describeNumber(eagerRefresh)}`)
     }
@@ -25,41 +24,42 @@ class LoadOptions {
     }
     if (nullTtl !== undefined) assertTtl(nullTtl, 'nullTtl')
     if (errorTtl !== undefined) assertTtl(errorTtl, 'errorTtl')
-    this.#eagerRefresh = eagerRefresh
-    this.#jitter = jitter
-    this.#nullTtl = nullTtl
-    /** How long a failure lasts, in seconds, or undefined. */
-    this.errorTtl = errorTtl
+    this.#own = { eagerRefresh, jitter, nullTtl, errorTtl }
   }
 
   /** These, with the options of a call in front of them. */
   with(own) {
-    if (LOAD_OPTIONS.every((name) => own[name] === undefined)) return this
-    const given = LOAD_OPTIONS.filter((name) => own[name] !== undefined).map((name) => [name, own[name]])
-    const defaults = {
-      eagerRefresh: this.#eagerRefresh,
-      jitter: this.#jitter,
-      nullTtl: this.#nullTtl,
-      errorTtl: this.errorTtl,
-    }
-    return new LoadOptions({ ...defaults, ...Object.fromEntries(given) })
+    const given = LOAD_OPTIONS.filter((name) => own[name] !== undefined)
+    if (given.length === 0) return this
+    return new LoadOptions({ ...this.#own, ...Object.fromEntries(given.map((name) => [name, own[name]])) })
+  }
+
+  /** These without some of them. */
+  without(...names) {
+    return new LoadOptions({ ...this.#own, ...Object.fromEntries(names.map((name) => [name, undefined])) })
   }
 
   get isEager() {
-    return this.#eagerRefresh !== undefined
+    return this.#own.eagerRefresh !== undefined
   }
 
-  /** Whether a value with this ttl, which is fresh for `freshMs` more milliseconds, is to be replaced already. */
-  isDue(freshMs, ttl) {
-    return this.isEager && freshMs < ttl * 1000 * (1 - this.#eagerRefresh)
+  /** How long a failure lasts, in seconds, or undefined. */
+  get errorTtl() {
+    return this.#own.errorTtl
+  }
+
+  /** Whether a value that was fresh for `lifeMs` milliseconds, and is for `freshMs` more, is to be replaced already. */
+  isDue(freshMs, lifeMs) {
+    return this.isEager && freshMs < lifeMs * (1 - this.#own.eagerRefresh)
   }
 
   /** For how many seconds loaded JSON is fresh of which `ttl` was asked for. */
   ttlOf(json, ttl) {
-    const whole = json === 'null' && this.#nullTtl !== undefined ? Math.min(this.#nullTtl, ttl) : ttl
+    const { jitter, nullTtl } = this.#own
+    const whole = json === 'null' && nullTtl !== undefined ? Math.min(nullTtl, ttl) : ttl
     if (whole === LONGEST) return whole
-    const jitter = this.#jitter ?? (whole >= LEAST_JITTERED_TTL ? JITTER : 0)
-    return whole * (1 - jitter * Math.random())
+    const share = jitter ?? (whole >= LEAST_JITTERED_TTL ? JITTER : 0)
+    return whole * (1 - share * Math.random())
   }
 }
 

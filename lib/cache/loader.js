@@ -33,11 +33,14 @@ class Loader {
       return loaded
     }
     let isEmpty = true
+    // A load that never settles must not keep the claim.
+    const stop = end && current.whenLate((isLast) => isLast && end(true))
     try {
       const loaded = await this.#loadHere(current, key, load, own, isUp)
       isEmpty = loaded.json === undefined || loaded.isSkipped
       return loaded
     } finally {
+      stop?.()
       end?.(isEmpty)
     }
   }
@@ -65,14 +68,7 @@ class Loader {
     )
     this.#singleFlight.leave(key, joined)
     this.watchRefresh(key, share)
-    let isEmpty = true
-    try {
-      const { json, isSkipped } = await share.load.promise
-      isEmpty = json === undefined || isSkipped
-    } catch {
-      // It is counted where it is watched.
-    }
-    end(isEmpty)
+    end(await isEmptyInTime(share.load))
   }
 
   async #turnToLoad(current, key) {
@@ -153,7 +149,8 @@ class Loader {
     if (superseded || !lease || !wanted.isCovered(lease)) return
     const lasting = ttl ?? this.#loads.ttlOf(json, wanted.ttl)
     try {
-      await this.#native.fill(key, lease.mark, wanted.marksIn(lease), json, wanted.withTtl(lasting).native)
+      const options = { ...wanted.withTtl(lasting).native, isEager: this.#loads.isEager }
+      await this.#native.fill(key, lease.mark, wanted.marksIn(lease), json, options)
     } catch {
       this.#shared.errors++
     }
@@ -174,6 +171,17 @@ class Loader {
     const stop = load.whenLate(fail)
     load.promise.then(stop, () => load.overdue || fail())
   }
+}
+
+/** Resolves to whether a load has no value, or is overdue. */
+function isEmptyInTime(load) {
+  return new Promise((resolve) => {
+    load.whenLate(() => resolve(true))
+    load.promise.then(
+      ({ json, isSkipped }) => resolve(json === undefined || isSkipped),
+      () => resolve(true),
+    )
+  })
 }
 
 module.exports = { Loader }

@@ -15,10 +15,12 @@ class NearCopy {
   #shared = NONE
 
   /** Throws if it is no JSON. */
-  constructor(id, json) {
+  constructor(id, json, lifeMs) {
     const value = fromJson(json)
     const { bytes, isCopyable } = copyCost(value)
     this.id = id
+    /** For how many milliseconds it was fresh when it was stored; 0 if that is not known. */
+    this.lifeMs = lifeMs
     /** An estimate of the memory that it takes, with the object that callers share. */
     this.bytes = json.length + 2 * bytes
     this.#original = isCopyable ? value : NONE

@@ -56,9 +56,9 @@ class NearTier {
     return Promise.resolve(copy.fresh())
   }
 
-  /** Returns for how many milliseconds a copy is still fresh. */
-  leftOf(copy) {
-    return copy.until - (now() - this.#offset)
+  /** Returns for how many milliseconds a copy is still fresh, and was when it was stored, if that is known. */
+  timeOf({ until, lifeMs }) {
+    return { freshMs: until - (now() - this.#offset), lifeMs }
   }
 
   /** Forgets all copies: their service is being disconnected. */
@@ -108,9 +108,9 @@ class NearTier {
   }
 
   /** Returns `undefined` for what is no JSON, for which the call itself has an error. */
-  #copied(key, known, [json, id, position, cell, generation, tagChanges, left]) {
+  #copied(key, known, [json, id, position, cell, generation, tagChanges, left, lifeMs]) {
     this.#openWords(generation)
-    const copy = json === null ? known : newCopy(id, json)
+    const copy = json === null ? known : newCopy(id, json, lifeMs)
     if (copy === undefined) return undefined
     copy.renew(position, cell, generation, tagChanges, now() - this.#offset + left)
     this.#insert(key, copy)
@@ -141,9 +141,9 @@ class NearTier {
   }
 }
 
-function newCopy(id, json) {
+function newCopy(id, json, lifeMs) {
   try {
-    return new NearCopy(id, json)
+    return new NearCopy(id, json, lifeMs)
   } catch {
     return undefined
   }

@@ -55,7 +55,10 @@ async function claimed(native, key, token, open) {
 /** Renews a claim until the returned function ends it. */
 function whileClaimed(native, key, token) {
   const stop = every(RENEW_EVERY_MS, () => native.renewClaim(key, token, CLAIM_MS).catch(nothing), false)
+  let ended = false
   return (isEmpty) => {
+    if (ended) return
+    ended = true
     stop()
     native.endClaim(key, token, isEmpty).catch(nothing)
   }

@@ -1,5 +1,6 @@
 'use strict'
 
+const { getResponse } = require('../cache.js')
 const { argumentError } = require('../error.js')
 const { assertFunction, describe } = require('../options.js')
 const { isResponse } = require('../response-copy.js')
@@ -10,14 +11,13 @@ const { readOptions } = require('./response-options.js')
 function withCache(handler, options) {
   assertFunction(handler, 'handler')
   const own = readOptions(options)
-  const getOrLoad = (cache, ...args) => cache.getOrSet(...args)
   return async (...args) => {
     const respond = async () => {
       const response = await handler(...args)
       if (isResponse(response)) return response
       throw argumentError(`handler must return a Response, got ${describe(response)}`)
     }
-    return respondWith(own, args[0], args, { respond, getOrLoad })
+    return respondWith(own, args[0], args, { respond, getOrLoad: getResponse })
   }
 }
 

@@ -259,6 +259,7 @@ impl OptionReader<'_> {
             tags: self.read(c"tags", Takes::a("an array of strings"), tags)?.unwrap_or_default(),
             stale_while_revalidate: self.ttl(c"staleWhileRevalidate", None)?,
             stale_if_error: self.ttl(c"staleIfError", None)?,
+            is_eager: false,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cinnabar_core::{
-    features::cache::{Claim, Lease, LoadOptions, LoadStart},
+    features::cache::{Claim, EntryOptions, Lease, LoadOptions, LoadStart},
     output::Output,
 };
 use cinnabar_port::{Call, error::Result};
@@ -19,7 +19,8 @@ use crate::js::{
 #[napi]
 impl Cache {
     /// Reads the entry before a load that may take this many milliseconds: `{ state, value }`, with the lease for `fill` on a miss and in
-    /// grace: `{ state, value, mark, tags }`. If it is eager, a hit has `freshMs`, for how long it is fresh, if that is known.
+    /// grace: `{ state, value, mark, tags }`. If it is eager, a hit has `freshMs` and `lifeMs`, for how long it is and was fresh, if that is
+    /// known.
     #[napi]
     pub fn begin(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown, is_eager: bool) -> RawValue {
         // Never an empty value: the caller would take the cache for available.
@@ -29,8 +30,8 @@ impl Cache {
             let near = self.open_near(js).map(|open| open.now());
             Ok(Call::deferred(move || {
                 Ok(cache.begin(&key, load, near)?.map(move |found| {
-                    let fresh = found.fresh.filter(|_| is_eager);
-                    with_fresh(start_output(found), fresh)
+                    let time = found.fresh.zip(found.life).filter(|_| is_eager);
+                    with_time(start_output(found), time)
                 }))
             }))
         })
@@ -50,7 +51,8 @@ impl Cache {
     }
 
     /// Stores the value of a load, given as JSON. `mark` and `marks`, those of the tags in `options`, are its lease. Returns
-    /// false if the key was written or removed after the lease was opened.
+    /// false if the key was written or removed after the lease was opened. `isEager` in the options makes the entry record for how long it
+    /// is fresh.
     #[napi]
     pub fn fill(
         &self,
@@ -65,7 +67,10 @@ impl Cache {
             let key = js.any_text(key.raw(), "key")?;
             let lease = Lease::of_mark(&js.text(mark.raw(), "mark")?, js.texts(marks.raw(), "marks")?);
             let value = js.text(value.raw(), "the loaded value")?;
-            let call = self.cache.fill(&key, value, lease, entry_options(js, options.raw())?)?;
+            let is_eager =
+                js.option(options.raw(), c"isEager")?.and_then(|flag| js.as_boolean(flag)).unwrap_or_default();
+            let entry = EntryOptions { is_eager, ..entry_options(js, options.raw())? };
+            let call = self.cache.fill(&key, value, lease, entry)?;
             Ok(self.changing(js, &key, call))
         })
     }
@@ -137,10 +142,11 @@ fn lease_output(state: &'static str, value: Option<bytes::Bytes>, lease: Option<
     Output::Object(fields)
 }
 
-/// Adds for how long a value is fresh.
-fn with_fresh(mut output: Output, fresh: Option<Duration>) -> Output {
-    if let (Output::Object(fields), Some(fresh)) = (&mut output, fresh) {
-        fields.push(("freshMs".into(), Output::Number(fresh.as_secs_f64() * 1000.0)));
+/// Adds for how long a value is and was fresh.
+fn with_time(mut output: Output, time: Option<(Duration, Duration)>) -> Output {
+    if let (Output::Object(fields), Some((fresh, life))) = (&mut output, time) {
+        let ms = |time: Duration| Output::Number(time.as_secs_f64() * 1000.0);
+        fields.extend([("freshMs".into(), ms(fresh)), ("lifeMs".into(), ms(life))]);
     }
     output
 }

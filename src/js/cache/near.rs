@@ -101,7 +101,7 @@ impl Cache {
 
 #[napi]
 impl Cache {
-    /// Returns the value of a key if it is near: undefined, or `[json, id, position, cell, generation, tagChanges, leftMs]`. `json` is null
+    /// Returns the value of a key if it is near: undefined, or `[json, id, position, cell, generation, tagChanges, leftMs, lifeMs]`. `json` is null
     /// if the value still has `known_id`. `tagChanges` is -1 for a value without tags.
     #[napi]
     pub fn near_copy(&self, env: Env, key: Unknown, known_id: f64, is_confirmed: bool) -> napi::Result<RawValue> {
@@ -178,7 +178,8 @@ fn copied(js: Js, copy: &Copy, known_id: f64) -> Result<Value> {
     let json = if id == known_id { js.null() } else { js.string(&copy.entry.json)? };
     let tag_changes = copy.tag_changes.map_or(-1.0, |changes| changes as f64);
     let left = copy.left.as_secs_f64() * 1000.0;
-    let numbers = [id, copy.cell.0 as f64, copy.cell.1 as f64, copy.generation as f64, tag_changes, left];
+    let life = copy.entry.life.unwrap_or_default().as_secs_f64() * 1000.0;
+    let numbers = [id, copy.cell.0 as f64, copy.cell.1 as f64, copy.generation as f64, tag_changes, left, life];
     let array = js.array(1 + numbers.len());
     js.set_index(array, 0, json);
     for (at, number) in numbers.into_iter().enumerate() {

@@ -81,6 +81,8 @@ pub struct LoadStart {
     pub in_grace: bool,
     /// How much longer it is fresh, if that was read; `MAX` without an end.
     pub fresh: Option<Duration>,
+    /// For how long it was fresh when it was stored, if that is known.
+    pub life: Option<Duration>,
     /// On a miss, and in grace: the lease for a load.
     pub lease: Option<Lease>,
 }
@@ -241,7 +243,7 @@ impl Cache {
         let (tags, clearable) = (entry.tags.clone(), self.0.clearable);
         let write = move |mut epochs: Vec<String>| {
             let all = if clearable { epochs.pop() } else { None };
-            let value = value((entry.tags, epochs, all), lifetime, json)?;
+            let value = value((entry.tags, epochs, all), lifetime, json, entry.is_eager)?;
             let merge = merge_of(&value);
             // One request, because a load that completes between two would leave an older value.
             let args = [key, lease, value, ttl::millis(lifetime.total())];
@@ -272,7 +274,7 @@ impl Cache {
         if entry.tags.len() != lease.tag_epochs.len() {
             return Err(Error::argument("a load with tags must begin with them"));
         }
-        let value = value((entry.tags, lease.tag_epochs, lease.all), lifetime, json)?;
+        let value = value((entry.tags, lease.tag_epochs, lease.all), lifetime, json, entry.is_eager)?;
         let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
         let [entry, lease_key] = keys;
         let merge = merge_of(&value);
@@ -348,8 +350,11 @@ fn value(
     (tags, epochs, all): (Vec<String>, Vec<String>, Option<String>),
     lifetime: Lifetime,
     json: String,
+    is_eager: bool,
 ) -> Result<Bytes> {
-    let tags = tags.into_iter().zip(epochs).collect();
-    let [stale_ms, grace_ms] = [lifetime.stale, lifetime.grace].map(|time| time.as_millis() as u64);
-    Entry::write(Header { tags, all, stale_ms, grace_ms, outdated: None }, json)
+    let tags = tags.into_iter().zip(epochs.iter().map(|epoch| epochs::recorded(epoch))).collect();
+    let [fresh_ms, stale_ms, grace_ms] =
+        [lifetime.fresh, lifetime.stale, lifetime.grace].map(|time| time.as_millis() as u64);
+    let life_ms = if is_eager { fresh_ms } else { 0 };
+    Entry::write(Header { tags, all, stale_ms, grace_ms, life_ms, outdated: None }, json)
 }

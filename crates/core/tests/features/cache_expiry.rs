@@ -11,6 +11,7 @@ fn entry(tags: &[&str]) -> EntryOptions {
         tags: tags.iter().map(|tag| (*tag).into()).collect(),
         stale_while_revalidate: Some(20.0),
         stale_if_error: Some(30.0),
+        is_eager: false,
     }
 }
 
@@ -96,16 +97,45 @@ fn a_value_that_cannot_be_stale_is_invalidated() {
 }
 
 #[test]
-fn an_expiry_that_follows_another_does_not_extend_the_time() {
+fn the_first_of_several_expiries_counts() {
     let it = Fixture::new(Options::default());
     it.set("a", entry(&["x"]));
     it.expire("x");
+    it.advance(10);
     it.set("b", entry(&["x"]));
-    it.advance(19);
     it.expire("x");
-    assert_eq!((it.state("a"), it.state("b")), ("grace", "stale"), "when a became stale is no longer known");
     it.expire("x");
+    assert_eq!((it.state("a"), it.state("b")), ("stale", "stale"));
+    it.advance(9);
+    assert_eq!(it.state("a"), "stale");
+    it.advance(2);
+    it.expire("x");
+    assert_eq!((it.state("a"), it.state("b")), ("grace", "stale"));
+    it.advance(10);
     assert_eq!(it.state("b"), "grace");
+}
+
+#[test]
+fn very_many_expiries_are_never_later_than_they_were() {
+    let it = Fixture::new(Options::default());
+    it.set("never expired before", entry(&["x"]));
+    for _ in 0..5 {
+        it.advance(1);
+        it.expire("x");
+    }
+    it.set("expired before", entry(&["x"]));
+    for _ in 0..100 {
+        it.expire("x");
+    }
+    it.set("last", entry(&["x"]));
+    it.expire("x");
+    assert!(it.0.text("api:{api:tag:x}:mark").unwrap().len() < 300, "the times are bounded");
+    let states = || ["never expired before", "expired before", "last"].map(|name| it.state(name));
+    assert_eq!(states(), ["stale"; 3]);
+    it.advance(17);
+    assert_eq!(states(), ["grace", "stale", "stale"]);
+    it.advance(4);
+    assert_eq!(states(), ["grace"; 3]);
 }
 
 #[test]
@@ -222,15 +252,35 @@ fn names_are_found_by_parts() {
 }
 
 #[test]
-fn an_eager_load_learns_how_long_a_value_is_fresh() {
+fn an_eager_load_learns_how_long_a_value_is_and_was_fresh() {
     let it = Fixture::new(Options::default());
     it.set("plain", EntryOptions { ttl: Some(100.0), ..EntryOptions::default() });
-    it.set("rich", entry(&["x"]));
+    it.set("eager", EntryOptions { ttl: Some(100.0), is_eager: true, ..EntryOptions::default() });
+    it.set("rich", EntryOptions { is_eager: true, ..entry(&["x"]) });
     it.advance(40);
-    for name in ["plain", "rich"] {
-        let begin = |is_eager| it.0.run(it.1.begin(name, LoadOptions { is_eager, ..load(&[]) }, None)).unwrap().fresh;
-        assert_eq!(begin(true), Some(Duration::from_secs(60)), "{name}");
-    }
+    let begin = |name: &str| {
+        let LoadStart { fresh, life, .. } =
+            it.0.run(it.1.begin(name, LoadOptions { is_eager: true, ..load(&[]) }, None)).unwrap();
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64().round() as u64);
+        (seconds(fresh), seconds(life))
+    };
+    assert_eq!(begin("plain"), (Some(60), None));
+    assert_eq!((begin("eager"), begin("rich")), ((Some(60), Some(100)), (Some(60), Some(100))));
     assert_eq!(it.1.begin("plain", load(&[]), None).unwrap().requests.len(), 1, "others do not ask");
-    assert_eq!(it.1.stats().hits, 2);
+    assert_eq!(it.1.stats().hits, 3);
+}
+
+#[test]
+fn a_clearable_cache_does_not_find_what_it_could_not_clear() {
+    let it = Fixture::new(Options::default());
+    it.set("plain", EntryOptions::default());
+    it.set("tagged", entry(&["x"]));
+    let clearable = Cache::new(Options { clearable: true, ..Options::default() }).unwrap();
+    for name in ["plain", "tagged"] {
+        assert_eq!(it.0.run(Ok(clearable.get(name, None))).unwrap(), None);
+    }
+    it.0.run(clearable.set("new", "1".into(), EntryOptions::default())).unwrap();
+    assert!(it.is_fresh("new"), "the other cache reads what this one stores");
+    it.0.run(clearable.clear()).unwrap();
+    assert!(!it.is_fresh("new"));
 }

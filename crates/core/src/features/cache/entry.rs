@@ -28,6 +28,9 @@ pub struct Header {
     /// For how long it is served if the load of a fresh one fails, in milliseconds at the end of its ttl.
     #[serde(rename = "grace", default, skip_serializing_if = "is_zero")]
     pub grace_ms: u64,
+    /// For how long it was fresh when it was stored, in milliseconds, if callers replace it before that is over.
+    #[serde(rename = "life", default, skip_serializing_if = "is_zero")]
+    pub life_ms: u64,
     /// Written by earlier versions, which had no epochs. Such entries count as invalidated if they have tags.
     #[serde(rename = "at", default, skip_serializing)]
     pub outdated: Option<IgnoredAny>,
@@ -36,7 +39,7 @@ pub struct Header {
 impl Header {
     /// Whether the value needs none, and is plain JSON.
     fn is_empty(&self) -> bool {
-        self.tags.is_empty() && self.all.is_none() && self.stale_ms == 0 && self.grace_ms == 0
+        self.tags.is_empty() && self.all.is_none() && [self.stale_ms, self.grace_ms, self.life_ms] == [0; 3]
     }
 
     /// Returns the keys of the epochs that it records.

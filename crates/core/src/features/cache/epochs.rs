@@ -27,26 +27,32 @@ script!(RELEASE_LEASE = "cache/release_lease.lua", keys: 1, args: 1);
 pub enum Validity {
     /// Nothing has happened to the tag.
     Valid,
-    /// The tag was expired: at this time, in ms since 1970, or `None` if that was not the first time.
+    /// The tag was expired, first at this time in ms since 1970; `None` if that is no longer known.
     Expired(Option<u64>),
     /// The tag was invalidated.
     Invalid,
 }
 
-/// An epoch as it is stored: `id`, or `id:last:before` with the times at which it was expired.
+/// The epoch of a tag as it is stored: `id`, or `id:times` with the times at which it was expired, as `expire_epoch.lua` writes them.
 struct Epoch<'a> {
     id: &'a str,
-    last: Option<u64>,
-    before: Option<u64>,
+    times: Vec<u64>,
+    /// Whether times between the first and the second are no longer known.
+    has_gap: bool,
 }
 
 impl<'a> Epoch<'a> {
     fn of(text: &'a str) -> Self {
-        let mut parts = text.split(':');
-        let id = parts.next().unwrap_or_default();
-        let mut time = || parts.next()?.parse().ok();
-        Self { id, last: time(), before: time() }
+        let (id, times) = text.split_once(':').unwrap_or((text, ""));
+        let times_of = |time: &str| time.trim_start_matches('~').parse().ok();
+        Self { id, times: times.split(',').filter_map(times_of).collect(), has_gap: times.contains('~') }
     }
+}
+
+/// Returns what an entry records of an epoch: its id, and when it was expired last.
+pub fn recorded(epoch: &str) -> String {
+    let Epoch { id, times, .. } = Epoch::of(epoch);
+    times.last().map_or_else(|| id.to_owned(), |last| format!("{id}:{last}"))
 }
 
 /// Returns what the current epoch says about an entry that records this one.
@@ -55,11 +61,23 @@ pub fn validity(recorded: &str, current: &[u8]) -> Validity {
         return Validity::Valid;
     }
     let current = String::from_utf8_lossy(current);
-    let (own, now) = (Epoch::of(recorded), Epoch::of(&current));
-    if own.id != now.id || now.last <= own.last {
-        return Validity::Invalid;
+    let (own, Epoch { id, times, has_gap }) = (Epoch::of(recorded), Epoch::of(&current));
+    let last = own.times.last();
+    match times.last() {
+        Some(_) if own.id != id => Validity::Invalid,
+        Some(now) if Some(now) == last => Validity::Valid,
+        Some(now) if last.is_none_or(|last| last < now) => Validity::Expired(first_after(last, &times, has_gap)),
+        _ => Validity::Invalid,
     }
-    Validity::Expired(now.last.filter(|_| now.before == own.last))
+}
+
+/// Returns the first of these times after the one that an entry records, or an earlier one if that is no longer known.
+fn first_after(recorded: Option<&u64>, times: &[u64], has_gap: bool) -> Option<u64> {
+    let Some(recorded) = recorded else { return times.first().copied() };
+    let after = times.iter().position(|time| time > recorded)?;
+    // Those in the gap came after the first.
+    let is_known = !(has_gap && after == 1);
+    Some(if is_known { times[after] } else { *recorded })
 }
 
 /// Expires the epoch at a key.
@@ -109,19 +127,32 @@ mod tests {
         for (recorded, current, expected) in [
             ("a1", "a1", Validity::Valid),
             ("a1", "b2", Validity::Invalid),
-            ("a1", "a1:50:", Validity::Expired(Some(50))),
-            ("a1", "b2:50:", Validity::Invalid),
-            ("a1:50:", "a1:50:", Validity::Valid),
-            ("a1:50:", "a1:60:50", Validity::Expired(Some(60))),
-            ("a1", "a1:60:50", Validity::Expired(None)),
-            ("a1:40:", "a1:60:50", Validity::Expired(None)),
+            ("a1", "a1:50", Validity::Expired(Some(50))),
+            ("a1", "b2:50", Validity::Invalid),
+            ("a1:50", "a1:50", Validity::Valid),
+            ("a1:50", "a1:40,50", Validity::Valid),
+            ("a1:50", "a1:50,60", Validity::Expired(Some(60))),
+            ("a1", "a1:50,60,70", Validity::Expired(Some(50))),
+            ("a1:60", "a1:50,60,70,80", Validity::Expired(Some(70))),
+            // Those between 50 and 70 are no longer known.
+            ("a1", "a1:50,~70,80", Validity::Expired(Some(50))),
+            ("a1:50", "a1:50,~70,80", Validity::Expired(Some(50))),
+            ("a1:60", "a1:50,~70,80", Validity::Expired(Some(60))),
+            ("a1:70", "a1:50,~70,80", Validity::Expired(Some(80))),
             // Restored from an older snapshot, or nothing that was stored here.
-            ("a1:50:", "a1", Validity::Invalid),
-            ("a1:50:", "a1:40:", Validity::Invalid),
-            ("a1", "a1:x:", Validity::Invalid),
+            ("a1:50", "a1", Validity::Invalid),
+            ("a1:50", "a1:40", Validity::Invalid),
+            ("a1", "a1:x", Validity::Invalid),
             ("a1", "", Validity::Invalid),
         ] {
             assert_eq!(validity(recorded, current.as_bytes()), expected, "{recorded} {current}");
+        }
+    }
+
+    #[test]
+    fn an_entry_records_when_its_epoch_was_expired_last() {
+        for (epoch, expected) in [("a1", "a1"), ("a1:50", "a1:50"), ("a1:50,~70,80", "a1:80")] {
+            assert_eq!(recorded(epoch), expected);
         }
     }
 }

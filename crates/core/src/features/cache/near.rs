@@ -80,6 +80,8 @@ pub struct NearEntry {
     read_at: Moment,
     /// How long it lasts from then on.
     ttl: Duration,
+    /// For how long it was fresh when it was stored, if it records that.
+    pub life: Option<Duration>,
     generation: u64,
     /// Which cells of `tags` it depends on, and their counts.
     tags: SmallVec<[(u16, u32); 2]>,
@@ -256,7 +258,14 @@ impl Near {
     }
 
     /// Keeps a value, whose ttl was read after `reading` began, unless something has changed since.
-    fn keep(&self, key: &Bytes, reading: Reading, json: &Bytes, ttl: Duration, epoch_keys: &[Bytes]) {
+    fn keep(
+        &self,
+        key: &Bytes,
+        reading: Reading,
+        json: &Bytes,
+        (ttl, life): (Duration, Option<Duration>),
+        epoch_keys: &[Bytes],
+    ) {
         let _recording = self.recording.lock();
         let cell = self.cell(key);
         let tags = epoch_keys.iter().map(|key| self.tag_cell(key));
@@ -275,6 +284,7 @@ impl Near {
             json: Bytes::copy_from_slice(json),
             read_at: reading.at,
             ttl,
+            life,
             generation: reading.generation,
             tags,
         };
@@ -336,8 +346,15 @@ impl NearAt {
         self.near.note(key);
     }
 
-    pub(super) fn keep(&self, key: &Bytes, reading: Reading, json: &Bytes, ttl: Duration, epoch_keys: &[Bytes]) {
-        self.near.keep(key, reading, json, ttl, epoch_keys);
+    pub(super) fn keep(
+        &self,
+        key: &Bytes,
+        reading: Reading,
+        json: &Bytes,
+        time: (Duration, Option<Duration>),
+        epoch_keys: &[Bytes],
+    ) {
+        self.near.keep(key, reading, json, time, epoch_keys);
     }
 }
 

@@ -36,6 +36,8 @@ pub struct EntryOptions {
     pub stale_while_revalidate: Option<f64>,
     /// Seconds after that in which it is served if the load of a fresh one fails.
     pub stale_if_error: Option<f64>,
+    /// Whether it records for how long it is fresh, so that callers can replace it before that is over.
+    pub is_eager: bool,
 }
 
 /// How long an entry is what, one after the other.

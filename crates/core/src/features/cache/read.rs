@@ -67,6 +67,8 @@ struct Read {
     reading: Option<Reading>,
     /// The reply to PTTL, if that was sent with the entry.
     left: Option<i64>,
+    /// For how long it was fresh when it was stored, if it records that.
+    life: Option<Duration>,
 }
 
 impl Cache {
@@ -96,19 +98,21 @@ impl Cache {
             let stored = replies.next().unwrap_or(Ok(Reply::Nil));
             let left = if asks_ttl { replies.next().and_then(|reply| reply.and_then(Reply::int).ok()) } else { None };
             let guessed = guess.map(|epochs| (epochs, Replies(replies.collect())));
-            Read { cache, key, purpose, near, reading, left }.check(stored, guessed)
+            Read { cache, key, purpose, near, reading, left, life: None }.check(stored, guessed)
         })
     }
 }
 
 impl Read {
-    fn check(self, stored: Result<Reply>, guessed: Guessed) -> Result<Step<LoadStart>> {
+    fn check(mut self, stored: Result<Reply>, guessed: Guessed) -> Result<Step<LoadStart>> {
         let Some(stored) = stored.and_then(Reply::bulk)? else { return Ok(self.miss()) };
         let Entry { header, json } = Entry::read(stored)?;
         let header = header.unwrap_or_default();
-        if header.outdated.is_some() {
+        // In a clearable cache, an entry that records no epoch of all would survive.
+        if header.outdated.is_some() || (self.cache.0.clearable && header.all.is_none()) {
             return Ok(self.miss());
         }
+        self.life = Some(Duration::from_millis(header.life_ms)).filter(|life| !life.is_zero());
         let tag_hints = &self.cache.0.tag_hints;
         let epochs = header.epoch_keys(&self.cache.0.prefix);
         if epochs.is_empty() {
@@ -205,7 +209,7 @@ impl Read {
 
     fn keep(&self, ttl: Duration, json: &Bytes, epoch_keys: &[Bytes]) {
         if let (Some(near), Some(reading)) = (&self.near, self.reading) {
-            near.keep(&self.key, reading, json, ttl, epoch_keys);
+            near.keep(&self.key, reading, json, (ttl, self.life), epoch_keys);
         }
     }
 
@@ -218,7 +222,7 @@ impl Read {
     /// Returns a fresh value, with how much longer it is fresh, if that is known.
     fn hit(&self, json: Bytes, fresh: Option<Duration>) -> Step<LoadStart> {
         self.count(&self.cache.0.hits);
-        Step::Done(LoadStart { value: Some(json), fresh, ..LoadStart::default() })
+        Step::Done(LoadStart { value: Some(json), fresh, life: self.life, ..LoadStart::default() })
     }
 
     fn miss(&self) -> Step<LoadStart> {

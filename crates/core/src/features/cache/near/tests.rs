@@ -22,7 +22,7 @@ fn key(name: &str) -> Bytes {
 fn keep(near: &NearAt, key: &Bytes, json: &'static str, epoch_keys: &[Bytes]) {
     near.note(key);
     let reading = near.begin(key).expect("is watched");
-    near.keep(key, reading, &Bytes::from_static(json.as_bytes()), Duration::from_secs(1), epoch_keys);
+    near.keep(key, reading, &Bytes::from_static(json.as_bytes()), (Duration::from_secs(1), None), epoch_keys);
 }
 
 fn found(near: &NearAt, key: &Bytes) -> Option<Bytes> {
@@ -51,7 +51,7 @@ fn a_change_removes_a_value_and_what_was_being_read_meanwhile() {
     assert!(found(&near, &key).is_none());
     let begin = || near.begin(&key).unwrap();
     let end = |reading, epochs: &[Bytes]| {
-        near.keep(&key, reading, &Bytes::from_static(b"1"), BOUND, epochs);
+        near.keep(&key, reading, &Bytes::from_static(b"1"), (BOUND, None), epochs);
         found(&near, &key).is_some()
     };
     let reading = begin();
