@@ -1,8 +1,7 @@
 // The picture of the README: the example's page, after a visitor has clicked through it.
 //
-//   node scripts/picture.mjs     writes docs/images/page.png
+//   node scripts/picture.mjs     writes examples/server/page.png
 
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { loadProfile, openPage, shows, signIn, startBrowser, startExample } from '../__test__/browser/support.mjs'
@@ -41,10 +40,8 @@ await main(async () => {
     await shows(ada, '#health-status', 'healthy')
     await ada.evaluate(() => window.scrollTo(0, 0))
     await ada.mouse.move(0, 0)
-    const folder = join(root, 'docs/images')
-    mkdirSync(folder, { recursive: true })
     await ada.setViewportSize({ width: 1360, height: 985 })
-    await ada.screenshot({ path: join(folder, 'page.png') })
+    await ada.screenshot({ path: join(root, 'examples/server/page.png') })
   } finally {
     await browser.close()
     await example.stop()
