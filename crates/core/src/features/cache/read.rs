@@ -114,13 +114,13 @@ impl Read {
         }
         self.life = Some(Duration::from_millis(header.life_ms)).filter(|life| !life.is_zero());
         let tag_hints = &self.cache.0.tag_hints;
-        let epochs = header.epoch_keys(&self.cache.0.prefix);
-        if epochs.is_empty() {
+        if header.tags.is_empty() && header.all.is_none() {
             if guessed.is_some() {
                 tag_hints.remove(&self.key);
             }
             return Ok(self.freshness(&header, json, &[]));
         }
+        let epochs = header.epoch_keys(&self.cache.0.prefix);
         if let Some((known, replies)) = guessed
             && known == epochs
         {
