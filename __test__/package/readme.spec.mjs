@@ -1,4 +1,4 @@
-// The README's examples, each as a program of its own, run with nothing changed.
+// The README's examples, each as a program of its own, run with nothing changed: they print what their comments say.
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
+import { expectedOutput, isExpected } from '../support/guides.mjs'
 import { startRedis } from '../support/redis.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -38,7 +39,15 @@ describe('README', () => {
           env: { ...env, REDIS_URL: url },
           timeout: 30_000,
         })
-        assert.equal((await run).stderr, '')
+        const { stdout, stderr } = await run
+        assert.equal(stderr, '')
+        const lines = stdout.split('\n')
+        for (const comment of expectedOutput(code)) {
+          assert.ok(
+            lines.some((line) => isExpected(comment, line)),
+            `"${comment}" was not printed, but ${JSON.stringify(lines)}`,
+          )
+        }
       })
     }
   }
