@@ -119,7 +119,7 @@ export declare class Cache {
   nearTime(): number
   /** Resolves to whether all changes are known that were acknowledged before this call. */
   nearConfirm(): RawValue
-  /** Takes `{ prefix, ttl, onUnavailable, near, clearable }`. */
+  /** Takes `{ prefix, ttl, onUnavailable, near, clearable, compress, encryption }`. */
   constructor(service: Service, options: unknown)
   /** Returns the same object with limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Cache

@@ -1,7 +1,6 @@
 'use strict'
 
 const { awaitLoad } = require('./await-load.js')
-const { binding } = require('./bridge.js')
 const { allNames } = require('./adapter/names.js')
 const {
   GET_OPTIONS,
@@ -14,27 +13,19 @@ const {
 const { canonicalText } = require('./cache/canonical.js')
 const { deepFreeze } = require('./cache/deep-freeze.js')
 const { imageInfo, imageKey } = require('./cache/image.js')
-const { LOAD_OPTIONS, LoadOptions } = require('./cache/load-options.js')
 const { Loader } = require('./cache/loader.js')
-const { NearTier } = require('./cache/near-tier.js')
+const { cachePartsOn } = require('./cache/parts.js')
 const { StoreOptions } = require('./cache/store-options.js')
 const { NO_LIMITS, withoutSignals } = require('./call-limits.js')
 const { now } = require('./clock.js')
-const { beforeDisconnect } = require('./draining.js')
 const { allowsFallback, argumentError } = require('./error.js')
-const { defaultService, featureOn } = require('./feature.js')
+const { defaultService } = require('./feature.js')
 const { fromJson } = require('./json.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
-const { unlimited } = require('./native-service.js')
-const names = require('./option-names.js')
-const { assertFunction, assertMilliseconds, describe, elementsOf, readOptions } = require('./options.js')
-const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
-const { LOAD_TIMEOUTS, logicalTime, singleFlightOf } = require('./single-flight.js')
+const { assertFunction, describe, elementsOf } = require('./options.js')
+const { logicalTime } = require('./single-flight.js')
 const { withFiniteTtl } = require('./ttl.js')
 
-const OWN_OPTIONS = ['loadTimeoutMs', 'sharedLoads', ...LOAD_OPTIONS]
-const OPTIONS = { ...names.cache, ...Object.fromEntries(OWN_OPTIONS.map((name) => [name, true])) }
-const NEAR_BYTES = 64 * 1024 * 1024
 // How many keys the server visits at once.
 const SCAN_COUNT = 1000
 
@@ -49,35 +40,7 @@ let getOrRefresh
 /** Values cached with a ttl, invalidated by key, tag or pattern, and loaded once when they are missing. */
 class ApiCache extends Limitable {
   constructor(service, options) {
-    super(service, () => {
-      const own = withFiniteTtl(readOptions(options, OPTIONS))
-      const { ttl = 300, loadTimeoutMs, prefix = defaultPrefixes.cache, near, sharedLoads = false } = own
-      if (typeof sharedLoads !== 'boolean') {
-        throw argumentError(`sharedLoads must be true or false, got ${describe(sharedLoads)}`)
-      }
-      if (loadTimeoutMs !== undefined) assertMilliseconds(loadTimeoutMs, 'loadTimeoutMs')
-      const loads = new LoadOptions(own)
-      const timeouts = loadTimeoutMs === undefined ? LOAD_TIMEOUTS : { othersMs: loadTimeoutMs, ownMs: loadTimeoutMs }
-      const make = (native) => {
-        const cache = new binding.Cache(native, own)
-        claimPrefix(native, 'cache', prefix)
-        const tier = near ? nearTierOn(native, cache, near.maxBytes ?? NEAR_BYTES) : undefined
-        return { native: cache, singleFlight: singleFlightOf(native, `cache ${prefix}`), near: tier }
-      }
-      // `errors` counts the store's errors that callers did not get.
-      return featureOn(service, make, {
-        ttl,
-        loads,
-        timeouts,
-        isNear: Boolean(near),
-        isStrict: near?.mode === 'strict',
-        sharedLoads,
-        errors: 0,
-        inGrace: 0,
-        // The keys of fresh values that are being replaced.
-        ahead: new Set(),
-      })
-    })
+    super(service, () => cachePartsOn(service, options))
   }
 
   get #native() {
@@ -111,7 +74,7 @@ class ApiCache extends Limitable {
 
   async #getWith(key, options) {
     const [cache, own] = readCall(this, options, GET_OPTIONS)
-    const isFrozen = isFrozenBy(own)
+    const isFrozen = isFrozenBy(own, this.#shared.codec)
     const near = cache.#nearOf(key)
     const copy = near && (await near)
     if (copy !== undefined) return valueOf(copy, isFrozen)
@@ -218,7 +181,7 @@ class ApiCache extends Limitable {
   async #lookup(key, load, options, defaults = this.#shared.loads) {
     assertFunction(load, 'load')
     const [cache, own] = readCall(this, options, LOOKUP_OPTIONS)
-    const isFrozen = isFrozenBy(own)
+    const isFrozen = isFrozenBy(own, this.#shared.codec)
     const entry = setOptionsOf(own)
     const loads = defaults.with(own)
     const near = cache.#nearOf(key)
@@ -291,7 +254,7 @@ class ApiCache extends Limitable {
     if (isInGrace) loader.watchRefresh(key, share)
     try {
       const { json, source = 'load' } = await awaitLoad(limitsOf(this), share, startedAt)
-      return { value: json === undefined ? undefined : fromJson(json), source }
+      return { value: json === undefined ? undefined : this.#valueOf(json), source }
     } catch (error) {
       if (!isInGrace || limitsOf(this).signals.some(({ aborted }) => aborted)) throw error
       return this.#inGrace(stale)
@@ -307,6 +270,11 @@ class ApiCache extends Limitable {
     } finally {
       singleFlight.forgetFailures(tag)
     }
+  }
+
+  #valueOf(json) {
+    const { codec } = this.#shared
+    return codec ? codec.decode(fromJson(json)) : fromJson(json)
   }
 
   #inGrace(stale) {
@@ -382,14 +350,6 @@ class ApiCache extends Limitable {
     }
     return { ...stats, ...own }
   }
-}
-
-function nearTierOn(native, cache, maxBytes) {
-  const tier = new NearTier(cache, maxBytes)
-  // Weakly, since the service may outlive the cache.
-  const weak = new WeakRef(tier)
-  beforeDisconnect(unlimited(native), () => weak.deref()?.forgetAll())
-  return tier
 }
 
 /** What another program has stored under a key is no entry. */

@@ -14,6 +14,7 @@ mod health_command;
 mod ids;
 mod js_functions;
 mod json;
+mod key_ring;
 mod keys;
 mod limit;
 mod limits;

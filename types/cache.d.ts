@@ -1,7 +1,7 @@
 import type { CallLimits } from './calls.js'
 import type { Frozen, JsonInput, Jsonify } from './json.js'
 import type { RedisService } from './service.js'
-import type { SessionManagerOptions } from './session.js'
+import type { SessionEncryption, SessionEncryptionKey, SessionManagerOptions } from './session.js'
 
 /** Counts since the object was created. */
 export interface CacheStats {
@@ -77,6 +77,24 @@ export interface ApiCacheOptions extends CacheLoadOptions {
    * with the prefix must have the same. Default `false`: values without tags are plain JSON, and `clear` removes each of them.
    */
   clearable?: boolean
+  /**
+   * What values may be. `'json'`: what JSON can represent, stored as it is. `'structured'`: also `Date`, `Map`, `Set`, `bigint`, bytes, `RegExp`,
+   * `URL`, `undefined`, `NaN`, `Infinity` and `-0`, which come back as they were (bytes as a `Buffer`); stored as JSON in which an object with a
+   * field `$` stands for each, bytes as base64. Or a codec of your own. All caches with the prefix must have the same; another one gets
+   * `E_INVALID_DATA`, or values as they are stored. With a codec, each caller gets its own copy, and `frozen` is refused. Default `'json'`.
+   */
+  codec?: 'json' | 'structured' | CacheCodec
+  /**
+   * Whether values are compressed (LZ4, off the main thread) if they have at least `minBytes` as JSON and become smaller. Any cache reads
+   * them. Default `false`.
+   */
+  compress?: boolean | CacheCompression
+  /**
+   * Encrypts values in the store, so that a copy of it shows none of them. A value is bound to its key and its tags: one that was changed or moved,
+   * or encrypted with a key that is not in the ring, is a miss. Keys, tags and ttls remain readable, and the length of a value shows, also
+   * that of a compressed one. Default: not encrypted.
+   */
+  encryption?: CacheEncryption
 }
 
 /**
@@ -191,6 +209,34 @@ export interface CacheEntry<T = unknown> extends CacheSetOptions {
   value: T
 }
 
+/** A value as a cache with this codec returns it. */
+export type Cached<T, Codec> = Codec extends 'json' ? Jsonify<T> : T
+
+/** A value as a cache with this codec takes it. */
+export type CacheInput<T, Codec> = Codec extends 'json' ? JsonInput<T> : T
+
+/** How values become JSON, and are made from it again. */
+export interface CacheCodec {
+  /** Returns what JSON can represent. What it throws rejects the call with `E_INVALID_ARGUMENT`. */
+  encode(value: unknown): unknown
+  /** Returns the value again, a new one at each call. What it throws rejects the call with `E_INVALID_DATA`. */
+  decode(stored: unknown): unknown
+}
+
+/** Encryption of cached values by AES-256-GCM. */
+export interface CacheEncryption {
+  /** The ring of keys, at least one: the first encrypts, all decrypt. See {@link SessionEncryption.keys}. */
+  keys: readonly SessionEncryptionKey[]
+  /** Whether values that are not encrypted are found too, while an application changes to encryption. Default `false`. */
+  acceptPlain?: boolean
+}
+
+/** How values are compressed. */
+export interface CacheCompression {
+  /** From how many bytes of JSON on. Default 1024. */
+  minBytes?: number
+}
+
 /** Information about an image. */
 export interface ImageInfo {
   /** The image's size, in bytes. */
@@ -216,7 +262,7 @@ export interface ImageInfo {
  * const profile = await ApiCache.getOrSet(`profile:${id}`, () => loadProfile(id), { ttl: 60, tags: [`user:${id}`] })
  * await ApiCache.invalidateByTag(`user:${id}`)
  */
-export interface ApiCache extends ApiCacheAliases {
+export interface ApiCache<Codec extends 'json' | 'structured' = 'json'> extends ApiCacheAliases<Codec> {
   /**
    * Returns the same cache with its calls bound to a deadline, a signal or both; statistics and loads are shared. If the signal of a
    * caller of `getOrSet` aborts, only that caller rejects: `load` continues for the others, and its result is stored. If bound again, the
@@ -226,7 +272,7 @@ export interface ApiCache extends ApiCacheAliases {
    * const page = await ApiCache.with({ timeoutMs: 100, signal: request.signal }).getOrSet('page', load)
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option.
    */
-  with(limits: CallLimits): ApiCache
+  with(limits: CallLimits): ApiCache<Codec>
   /**
    * Builds a key from an endpoint and its parameters, whatever their order: `cache:{endpoint}:{hash}`.
    *
@@ -242,8 +288,8 @@ export interface ApiCache extends ApiCacheAliases {
   get<T = unknown>(
     key: string,
     options: CacheGetOptions & CallLimits & { frozen: true },
-  ): Promise<Frozen<Jsonify<T>> | null>
-  get<T = unknown>(key: string, options?: CacheGetOptions & CallLimits): Promise<Jsonify<T> | null>
+  ): Promise<Frozen<Cached<T, Codec>> | null>
+  get<T = unknown>(key: string, options?: CacheGetOptions & CallLimits): Promise<Cached<T, Codec> | null>
   /**
    * Returns a value that is near, deeply frozen, at once and without a call; `null` for a cached `null`, and `undefined` if it is not near,
    * or the cache has no option `near`, or the mode `'strict'` on a server. It counts as a hit if it is found, otherwise not at all.
@@ -253,14 +299,14 @@ export interface ApiCache extends ApiCacheAliases {
    * const flags = cache.peek<Flags>('flags') ?? (await cache.getOrSet('flags', loadFlags))
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` if the key is not a string.
    */
-  peek<T = unknown>(key: string): Frozen<Jsonify<T>> | null | undefined
+  peek<T = unknown>(key: string): Frozen<Cached<T, Codec>> | null | undefined
   /**
    * Stores a value as JSON. It wins over a running load of the same key, in any process. Any text is a valid key.
    *
    * Rejects with `E_INVALID_ARGUMENT` for values whose contents JSON would lose: bytes, a `Map`, a `Set`, a `RegExp`, an `Error`, a
-   * `Promise`, a `bigint`, and other objects whose contents JSON cannot see.
+   * `Promise`, a `bigint`, and other objects whose contents JSON cannot see. The option `codec` allows more.
    */
-  set<T = unknown>(key: string, value: JsonInput<T>, options?: CacheSetOptions & CallLimits): Promise<void>
+  set<T = unknown>(key: string, value: CacheInput<T, Codec>, options?: CacheSetOptions & CallLimits): Promise<void>
   /**
    * Removes a value, and prevents running loads of it, in any process, from being stored; returns the number of values removed, 0
    * or 1. If its reply is lost, the removal is sent again, and what the first attempt removed is not counted.
@@ -293,7 +339,7 @@ export interface ApiCache extends ApiCacheAliases {
    * @example
    * for await (const [key, value] of ApiCache.entries()) console.log(key, value)
    */
-  entries<T = unknown>(): AsyncGenerator<[key: string, value: Jsonify<T>], void, void>
+  entries<T = unknown>(): AsyncGenerator<[key: string, value: Cached<T, Codec>], void, void>
   /**
    * Removes every value whose key matches a glob, and prevents running loads of matching keys, in any process, from being stored;
    * returns the number of values removed. Scans all keys of the server, twice. `*` matches any text, `?` one character, `[a-z]`
@@ -315,13 +361,13 @@ export interface ApiCache extends ApiCacheAliases {
    */
   deleteMany(keys: readonly string[]): Promise<number>
   /** Returns several values in the order of their keys, with `null` for each that is missing. */
-  getMany<T = unknown>(keys: readonly string[]): Promise<(Jsonify<T> | null)[]>
+  getMany<T = unknown>(keys: readonly string[]): Promise<(Cached<T, Codec> | null)[]>
   /**
    * Stores several values in one round, or in two if they have tags. Each is stored independently: with `E_MAYBE_APPLIED`, `error.done`
    * has the keys that are known to be stored. Storing all of them again does no harm.
    */
   setMany<Values extends readonly unknown[]>(entries: {
-    readonly [Index in keyof Values]: CacheEntry<Values[Index]> & { value: JsonInput<Values[Index]> }
+    readonly [Index in keyof Values]: CacheEntry<Values[Index]> & { value: CacheInput<Values[Index], Codec> }
   }): Promise<void>
   /**
    * Returns the cached value, or calls `load` and stores what it returns. Loads are single-flight: at most one per key runs at a
@@ -360,23 +406,23 @@ export interface ApiCache extends ApiCacheAliases {
     key: string,
     load: (key: string, load: CacheLoad) => T | Promise<T>,
     options: CacheSetOptions & CacheLoadOptions & CacheGetOptions & CallLimits & { frozen: true },
-  ): Promise<Frozen<Jsonify<T>>>
+  ): Promise<Frozen<Cached<T, Codec>>>
   getOrSet<T>(
     key: string,
     load: (key: string, load: CacheLoad) => T | Promise<T>,
     options?: CacheSetOptions & CacheLoadOptions & CacheGetOptions & CallLimits,
-  ): Promise<Jsonify<T>>
+  ): Promise<Cached<T, Codec>>
   /** The same as `getOrSet`, but also returns where the value came from. */
   lookup<T>(
     key: string,
     load: (key: string, load: CacheLoad) => T | Promise<T>,
     options: CacheSetOptions & CacheLoadOptions & CacheGetOptions & CallLimits & { frozen: true },
-  ): Promise<CacheLookup<Frozen<Jsonify<T>>>>
+  ): Promise<CacheLookup<Frozen<Cached<T, Codec>>>>
   lookup<T>(
     key: string,
     load: (key: string, load: CacheLoad) => T | Promise<T>,
     options?: CacheSetOptions & CacheLoadOptions & CacheGetOptions & CallLimits,
-  ): Promise<CacheLookup<Jsonify<T>>>
+  ): Promise<CacheLookup<Cached<T, Codec>>>
   /** Returns the information about an image file, or `null`. Its key is `image:{file}`. */
   getImageInfo(file: string): Promise<ImageInfo | null>
   /** Stores information about an image file, computed from its bytes or as given, with a `timestamp`; returns it. */
@@ -392,11 +438,11 @@ export interface ApiCache extends ApiCacheAliases {
 }
 
 /** Other names of methods of an `ApiCache`. */
-export interface ApiCacheAliases {
+export interface ApiCacheAliases<Codec extends 'json' | 'structured' = 'json'> {
   /** The same as `get`. */
-  getCachedResponse<T = unknown>(name: string): Promise<Jsonify<T> | null>
+  getCachedResponse<T = unknown>(name: string): Promise<Cached<T, Codec> | null>
   /** The same as `set`, with the ttl as an argument, in seconds. Default `300`. */
-  setCachedResponse<T = unknown>(name: string, value: JsonInput<T>, ttlSeconds?: number): Promise<void>
+  setCachedResponse<T = unknown>(name: string, value: CacheInput<T, Codec>, ttlSeconds?: number): Promise<void>
   /** The same as `invalidate`. */
   invalidateCache(name: string): Promise<number>
 }
@@ -409,7 +455,12 @@ export interface ApiCacheConstructor extends ApiCache {
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, or if `service` is not a `RedisService`.
    * `E_INVALID_SETTINGS` for an invalid prefix, or one that overlaps with another.
    */
-  new (service?: RedisService, options?: ApiCacheOptions): ApiCache
+  new (service?: RedisService, options?: ApiCacheOptions & { codec?: 'json' }): ApiCache
+  new (
+    service: RedisService | undefined,
+    options: ApiCacheOptions & { codec: 'structured' | CacheCodec },
+  ): ApiCache<'structured'>
+  new (service?: RedisService, options?: ApiCacheOptions): ApiCache | ApiCache<'structured'>
   readonly prototype: ApiCache
 }
 

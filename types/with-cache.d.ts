@@ -3,7 +3,7 @@ import type { ApiCache, ApiCacheConstructor } from './cache.js'
 /** Options of `withCache`. `Args` are what the handler is called with. */
 export interface WithCacheOptions<Args extends unknown[] = [request: Request]> {
   /** Where responses are stored. Default: `ApiCache`, on the default service. */
-  cache?: ApiCache | ApiCacheConstructor
+  cache?: ApiCache | ApiCache<'structured'> | ApiCacheConstructor
   /** How long a stored response is fresh, in seconds. Default: the cache's. */
   ttl?: number
   /** How long after `ttl`, in seconds, a response is still returned while a new one is made in the background. Default: not at all. */

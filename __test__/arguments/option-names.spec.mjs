@@ -86,7 +86,7 @@ const DECLARED = {
   service: { types: ['ServiceOptions'] },
   cache: {
     types: ['ApiCacheOptions', 'CacheLoadOptions'],
-    inLib: ['loadTimeoutMs', 'sharedLoads', 'eagerRefresh', 'jitter', 'nullTtl', 'errorTtl'],
+    inLib: ['codec', 'loadTimeoutMs', 'sharedLoads', 'eagerRefresh', 'jitter', 'nullTtl', 'errorTtl'],
   },
   cacheSet: { types: ['CacheSetOptions'] },
   sessions: { types: ['SessionManagerOptions'], inLib: ['trustedOrigins'] },

@@ -209,7 +209,7 @@ async function cache(service) {
   assert.deepEqual(await cache.lookup('tagged', () => 3, eager), { value: 2, source: 'stale' })
   await cache.invalidateByPattern('*')
   assert.equal(await cache.get('one'), null)
-  const clearable = new ApiCache(service, { clearable: true })
+  const clearable = new ApiCache(service, { clearable: true, codec: 'structured', compress: { minBytes: 10 } })
   await clearable.set('one', 1)
   await clearable.clear()
   assert.equal(await clearable.get('one'), null)

@@ -470,6 +470,17 @@ export async function cache(bytes: Uint8Array): Promise<void> {
       return { name: key, etag: stale?.etag }
     })
     said.name satisfies string
+    const structured = new ApiCache(redisService, {
+      codec: 'structured',
+      compress: { minBytes: 5 },
+      encryption: { keys: [] },
+    })
+    await structured.set('date', new Map([[new Date(), 1n]]))
+    const dates = await structured.getOrSet('date', () => new Map<Date, bigint>())
+    same<Map<Date, bigint>, typeof dates>(true)
+    const stored = await structured.with({ timeoutMs: 5 }).get<Date>('date')
+    same<Date | null, typeof stored>(true)
+    new ApiCache(redisService, { codec: { encode: String, decode: String } })
     await cache.lookup('user:1', () => null, { eagerRefresh: 0.8, jitter: 0.1, nullTtl: 5, errorTtl: 1, tags: ['t'] })
     await Promise.all([cache.expireByTag('users'), cache.clear()])
     for await (const [key, value] of cache.entries<User>()) same<[string, User], [typeof key, typeof value]>(true)

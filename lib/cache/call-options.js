@@ -13,8 +13,10 @@ const GET_OPTIONS = ['frozen']
 const LOOKUP_OPTIONS = [...SET_OPTIONS, ...GET_OPTIONS, ...LOAD_OPTIONS]
 const ENTRY = ['key', 'value', ...SET_OPTIONS]
 
-function isFrozenBy({ frozen = false }) {
+function isFrozenBy({ frozen = false }, codec) {
   if (typeof frozen !== 'boolean') throw argumentError(`frozen must be true or false, got ${describe(frozen)}`)
+  // A Map or a Date cannot be frozen.
+  if (frozen && codec) throw argumentError("frozen needs the codec 'json'")
   return frozen
 }
 

@@ -27,7 +27,7 @@ class Loader {
     current.lease = lease
     const { value, state, lease: own = lease, end } = await this.#turnToLoad(current, key)
     if (state === 'hit') {
-      const loaded = { json: jsonOf(value, 'the value'), source: 'hit' }
+      const loaded = { json: this.#jsonOf(value), source: 'hit' }
       current.setLoaded(loaded)
       this.#singleFlight.endBackoff(key)
       return loaded
@@ -97,7 +97,7 @@ class Loader {
     try {
       const value = await load(key, context)
       const { ttl, isSkipped } = context.end()
-      const json = value === undefined ? undefined : jsonOf(value, 'the loaded value')
+      const json = value === undefined ? undefined : this.#jsonOf(value)
       current.setLoaded({ json })
       this.#singleFlight.endBackoff(key)
       if (json === undefined || isSkipped) this.#release(current, key)
@@ -110,6 +110,11 @@ class Loader {
       if (errorTtl !== undefined) this.#singleFlight.rememberFailure(key, current, error, errorTtl)
       throw error
     }
+  }
+
+  #jsonOf(value) {
+    const { codec } = this.#shared
+    return jsonOf(codec ? codec.encode(value, 'the loaded value') : value, 'the loaded value')
   }
 
   #contextOf(current, key, isUp) {

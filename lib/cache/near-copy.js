@@ -13,11 +13,14 @@ class NearCopy {
   #original
   #json
   #shared = NONE
+  #codec
 
   /** Throws if it is no JSON. */
-  constructor(id, json, lifeMs) {
+  constructor(id, json, lifeMs, codec) {
     const value = fromJson(json)
-    const { bytes, isCopyable } = copyCost(value)
+    const { bytes, isCopyable: isCheap } = copyCost(value)
+    const isCopyable = isCheap && !codec
+    this.#codec = codec
     this.id = id
     /** For how many milliseconds it was fresh when it was stored; 0 if that is not known. */
     this.lifeMs = lifeMs
@@ -37,15 +40,18 @@ class NearCopy {
     this.until = Math.floor(until)
   }
 
-  /** The object that all callers of this thread share, frozen. */
+  /** The object that all callers of this thread share, frozen; of a codec, an object of the caller's own. */
   shared() {
+    if (this.#codec) return this.fresh()
     if (this.#shared === NONE) this.#shared = deepFreeze(this.fresh())
     return this.#shared
   }
 
   /** An object of the caller's own. */
   fresh() {
-    return this.#original === NONE ? fromJson(this.#json) : copyJson(this.#original)
+    if (this.#original !== NONE) return copyJson(this.#original)
+    const stored = fromJson(this.#json)
+    return this.#codec ? this.#codec.decode(stored) : stored
   }
 }
 

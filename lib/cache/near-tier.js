@@ -15,6 +15,7 @@ const DRIFT_MS = 50
 /** The copies of near values that this thread has made, which it checks to be right without a call. */
 class NearTier {
   #native
+  #codec
   #words
   #offset = 0
   #drift = 0
@@ -27,8 +28,9 @@ class NearTier {
   #confirming
   hits = 0
 
-  constructor(native, maxBytes) {
+  constructor(native, maxBytes, codec) {
     this.#native = native
+    this.#codec = codec
     this.#mostOfHalf = maxBytes / 4
   }
 
@@ -53,7 +55,7 @@ class NearTier {
 
   #hit(copy) {
     this.hits++
-    return Promise.resolve(copy.fresh())
+    return this.#codec ? new Promise((resolve) => resolve(copy.fresh())) : Promise.resolve(copy.fresh())
   }
 
   /** Returns for how many milliseconds a copy is still fresh, and was when it was stored, if that is known. */
@@ -110,7 +112,7 @@ class NearTier {
   /** Returns `undefined` for what is no JSON, for which the call itself has an error. */
   #copied(key, known, [json, id, position, cell, generation, tagChanges, left, lifeMs]) {
     this.#openWords(generation)
-    const copy = json === null ? known : newCopy(id, json, lifeMs)
+    const copy = json === null ? known : newCopy(id, json, lifeMs, this.#codec)
     if (copy === undefined) return undefined
     copy.renew(position, cell, generation, tagChanges, now() - this.#offset + left)
     this.#insert(key, copy)
@@ -141,9 +143,9 @@ class NearTier {
   }
 }
 
-function newCopy(id, json, lifeMs) {
+function newCopy(id, json, lifeMs, codec) {
   try {
-    return new NearCopy(id, json, lifeMs)
+    return new NearCopy(id, json, lifeMs, codec)
   } catch {
     return undefined
   }

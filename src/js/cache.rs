@@ -3,11 +3,11 @@
 mod loads;
 mod near;
 
-use std::{rc::Rc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use cinnabar_core::{
     agents::near_watch::NearOptions,
-    features::cache::{self, EntryOptions, OnUnavailable, changing_all},
+    features::cache::{self, EntryOptions, OnUnavailable, Protection, changing_all},
     keys,
     output::Output,
 };
@@ -19,10 +19,13 @@ use self::near::NearTier;
 use super::{
     node_api::{Js, RawValue, Value},
     operation::{Empty, Operation},
-    option_reader::{OptionReader, Takes},
+    option_reader::{Given, OptionReader, Takes},
     service::Service,
     service_core::ServiceCore,
 };
+
+/// From how many bytes on values are compressed by default: shorter ones are hardly smaller then.
+const COMPRESS_FROM: u64 = 1024;
 
 /// A cache of one service.
 #[napi]
@@ -35,7 +38,7 @@ pub struct Cache {
 
 #[napi]
 impl Cache {
-    /// Takes `{ prefix, ttl, onUnavailable, near, clearable }`.
+    /// Takes `{ prefix, ttl, onUnavailable, near, clearable, compress, encryption }`.
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
@@ -242,13 +245,30 @@ impl OptionReader<'_> {
         let policies = [("miss", OnUnavailable::Miss), ("throw", OnUnavailable::Throw)];
         let on_unavailable = self.word_or(c"onUnavailable", policies, OnUnavailable::Miss)?;
         let clearable = self.flag(c"clearable", false)?;
-        Ok((cache::Options { prefix, ttl, on_unavailable, clearable }, on_unavailable))
+        let protection =
+            Protection { compress_from: self.compress_from()?, encryption: self.encryption()?.map(Arc::new) };
+        Ok((cache::Options { prefix, ttl, on_unavailable, clearable, protection }, on_unavailable))
     }
 
     /// Returns the same, and those of its near tier.
     #[allow(clippy::type_complexity, reason = "it is taken apart at once")]
     pub fn cache_with_near(self) -> Result<((cache::Options, OnUnavailable), Option<(u64, Duration, bool)>)> {
-        Ok((self.cache()?, self.near()?))
+        let near = self.near()?;
+        Ok((self.cache()?, near))
+    }
+
+    /// Returns from how many bytes on values are compressed, if they are.
+    fn compress_from(self) -> Result<Option<usize>> {
+        let short = |js: Js, value, label: &str| {
+            if js.as_boolean(value).is_some() { js.flag(value, label).map(Some) } else { Ok(None) }
+        };
+        match self.group_or(c"compress", "true, false or an object", short)? {
+            None | Some(Given::Short(false)) => Ok(None),
+            Some(Given::Short(true)) => Ok(Some(COMPRESS_FROM as usize)),
+            Some(Given::Group(group)) => {
+                group.whole_or(c"minBytes", 1..=1 << 30, COMPRESS_FROM).map(|bytes| Some(bytes as usize))
+            }
+        }
     }
 
     /// Returns the options of storing a value.

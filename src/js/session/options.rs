@@ -3,14 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use cinnabar_core::{
-    features::session::{self, CookieAttributes, Create, Encryption, PerUser, SameSite, UpdateOptions, WhenFull},
+    features::session::{self, CookieAttributes, Create, PerUser, SameSite, UpdateOptions, WhenFull},
     keys,
 };
-use cinnabar_port::error::{Error, Result};
-use zeroize::{Zeroize, Zeroizing};
+use cinnabar_port::error::Result;
 
 use crate::js::{
-    node_api::{Js, Value},
+    node_api::Js,
     option_reader::{OptionReader, Takes},
 };
 
@@ -54,17 +53,6 @@ impl OptionReader<'_> {
         Ok(most.map(|most| PerUser { most: most as usize, when_full }))
     }
 
-    /// Returns the keys for encryption, which JavaScript has copied as bytes.
-    fn encryption(self) -> Result<Option<Encryption>> {
-        let Some(encryption) = self.group(c"encryption")? else { return Ok(None) };
-        let keys = encryption
-            .read(c"keys", Takes::a("an array of keys"), |js, value, label| {
-                js.each_part(value, label, |key| js.encryption_key(key))
-            })?
-            .unwrap_or_default();
-        Encryption::new(keys, encryption.flag(c"acceptPlain", false)?).map(Some)
-    }
-
     /// Returns the attributes of the cookie. Their defaults depend on each other and on NODE_ENV, so JavaScript has filled them in.
     fn session_cookie(self) -> Result<CookieAttributes> {
         let Some(cookie) = self.group(c"cookie")? else { return Ok(CookieAttributes::default()) };
@@ -96,20 +84,5 @@ impl OptionReader<'_> {
             ttl: self.ttl(c"ttl", None)?,
             remove: self.read(c"remove", Takes::a("an array of strings"), Js::texts)?.unwrap_or_default(),
         })
-    }
-}
-
-impl Js {
-    /// Returns a key for encryption: its id and its bytes.
-    fn encryption_key(self, key: Value) -> Result<(String, Zeroizing<Vec<u8>>)> {
-        let part = |name| Ok(self.option(key, name)?.unwrap_or_else(|| self.undefined()));
-        let (id, key) = (self.text(part(c"id")?, "id")?, part(c"key")?);
-        let bytes =
-            self.bytes(key).ok_or_else(|| Error::argument("key must be 32 bytes, as a Uint8Array or in base64"))?;
-        let wiped = Zeroizing::new(bytes.to_vec());
-        if let Ok(mut copy) = bytes.try_into_mut() {
-            copy.zeroize();
-        }
-        Ok((id, wiped))
     }
 }

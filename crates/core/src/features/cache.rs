@@ -8,6 +8,7 @@ mod names;
 mod near;
 mod options;
 mod pattern;
+mod protection;
 mod read;
 
 use std::{
@@ -32,6 +33,7 @@ use entry::{Entry, Header};
 pub use near::{Copy, Near, NearAt, NearEntry, Nears, Words, changing_all};
 use options::Lifetime;
 pub use options::{EntryOptions, OnUnavailable, Options};
+pub use protection::Protection;
 use read::Purpose;
 
 use super::{hints::Hints, ttl};
@@ -61,6 +63,8 @@ struct Inner {
     on_unavailable: OnUnavailable,
     /// Whether each entry records an epoch of all, so that all can be invalidated at once.
     clearable: bool,
+    /// Whether values are compressed or encrypted.
+    protection: Protection,
     /// The keys of the epochs of an entry's tags when it was last read, so that all are read in one round.
     tag_hints: Hints<Arc<[Bytes]>>,
     hits: AtomicU64,
@@ -149,6 +153,7 @@ impl Cache {
             ttl: ttl::from_seconds("ttl", options.ttl.unwrap_or(DEFAULT_TTL_SECONDS))?,
             on_unavailable: options.on_unavailable,
             clearable: options.clearable,
+            protection: options.protection,
             tag_hints: Hints::new(HINTS),
             hits: AtomicU64::new(0),
             stale_hits: AtomicU64::new(0),
@@ -240,17 +245,22 @@ impl Cache {
     fn store(&self, name: &str, json: String, entry: EntryOptions, effect: Effect) -> Result<Call<()>> {
         let lifetime = self.check(&entry)?;
         let (key, lease) = (keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name));
-        let (tags, clearable) = (entry.tags.clone(), self.0.clearable);
+        let (tags, clearable, cache) = (entry.tags.clone(), self.0.clearable, self.clone());
         let write = move |mut epochs: Vec<String>| {
             let all = if clearable { epochs.pop() } else { None };
-            let value = value((entry.tags, epochs, all), lifetime, json, entry.is_eager)?;
+            let value = cache.value(&key, header((entry.tags, epochs, all), lifetime, entry.is_eager), json)?;
             let merge = merge_of(&value);
             // One request, because a load that completes between two would leave an older value.
             let args = [key, lease, value, ttl::millis(lifetime.total())];
             Ok(Call::new(Request::script(&SET, args).merging(merge).idempotent().with_effect(effect), |_| Ok(())))
         };
         if tags.is_empty() && !clearable {
-            return write(Vec::new());
+            // Compressing and encrypting takes time.
+            return if self.0.protection.is_none() {
+                write(Vec::new())
+            } else {
+                Ok(Call::deferred(|| write(Vec::new())))
+            };
         }
         let recorded: Vec<_> = self.ensure_epochs(&tags, &epochs::new()?, lifetime.total() + SLACK).collect();
         Ok(Call::round(recorded, move |replies| {
@@ -274,15 +284,17 @@ impl Cache {
         if entry.tags.len() != lease.tag_epochs.len() {
             return Err(Error::argument("a load with tags must begin with them"));
         }
-        let value = value((entry.tags, lease.tag_epochs, lease.all), lifetime, json, entry.is_eager)?;
-        let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
-        let [entry, lease_key] = keys;
-        let merge = merge_of(&value);
-        let args = [entry, lease_key, lease.id.into(), value, ttl::millis(lifetime.total())];
-        Ok(Call::new(
-            Request::script(&FILL, args).merging(merge).idempotent().with_effect(Effect::ChangedIf(is_one)),
-            Reply::flag,
-        ))
+        let (key, lease_key) = (keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name));
+        let cache = self.clone();
+        let fill = move || {
+            let header = header((entry.tags, lease.tag_epochs, lease.all), lifetime, entry.is_eager);
+            let value = cache.value(&key, header, json)?;
+            let merge = merge_of(&value);
+            let args = [key, lease_key, lease.id.into(), value, ttl::millis(lifetime.total())];
+            let fill = Request::script(&FILL, args).merging(merge).idempotent();
+            Ok(Call::new(fill.with_effect(Effect::ChangedIf(is_one)), Reply::flag))
+        };
+        if self.0.protection.is_none() { fill() } else { Ok(Call::deferred(fill)) }
     }
 
     /// Returns the value of a name for JavaScript, which checks from then on itself that it is right, if it is near.
@@ -318,6 +330,11 @@ impl Cache {
         })
     }
 
+    /// Encodes the value of a key.
+    fn value(&self, key: &[u8], header: Header, json: String) -> Result<Bytes> {
+        Entry::write(header, json, key, &self.0.protection)
+    }
+
     /// Reads the epochs of tags, and last that of all entries if the cache is clearable; creates those that are missing.
     fn ensure_epochs(&self, tags: &[String], new: &Bytes, ttl: Duration) -> impl Iterator<Item = Request> {
         let prefix = &self.0.prefix;
@@ -345,16 +362,15 @@ fn merge_of(value: &Bytes) -> Merge {
     if value.len() <= MAX_MERGED_BYTES { Merge::Script } else { Merge::No }
 }
 
-/// Encodes an entry with these tags, their epochs, and the epoch of all.
-fn value(
+/// Returns the header of an entry with these tags, their epochs, and the epoch of all.
+fn header(
     (tags, epochs, all): (Vec<String>, Vec<String>, Option<String>),
     lifetime: Lifetime,
-    json: String,
     is_eager: bool,
-) -> Result<Bytes> {
+) -> Header {
     let tags = tags.into_iter().zip(epochs.iter().map(|epoch| epochs::recorded(epoch))).collect();
     let [fresh_ms, stale_ms, grace_ms] =
         [lifetime.fresh, lifetime.stale, lifetime.grace].map(|time| time.as_millis() as u64);
     let life_ms = if is_eager { fresh_ms } else { 0 };
-    Entry::write(Header { tags, all, stale_ms, grace_ms, life_ms, outdated: None }, json)
+    Header { tags, all, stale_ms, grace_ms, life_ms, ..Header::default() }
 }

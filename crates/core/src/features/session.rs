@@ -51,7 +51,7 @@ use self::{
     update::owner,
     write::SessionWrite,
 };
-use super::{Moment, hints::Hints, json::Object, ttl};
+use super::{Moment, hints::Hints, json::Object, key_ring::KeyRing, ttl};
 use crate::keys::{self, Prefix};
 
 pub use ::cookie::SameSite;
@@ -59,7 +59,6 @@ pub use admission::{PerUser, WhenFull};
 pub use bound::BoundSession;
 pub use cookie::CookieAttributes;
 pub use create::{Create, CreatedSession};
-pub use encryption::Encryption;
 pub use ending::{Ending, Reason};
 pub use index::{ListedSession, public_id};
 pub use names::Names;
@@ -95,7 +94,7 @@ pub struct Options {
     /// How many sessions a user has at most, not counting those of `store`.
     pub per_user: Option<PerUser>,
     /// Encrypts the data of sessions and validated users.
-    pub encryption: Option<Arc<Encryption>>,
+    pub encryption: Option<Arc<KeyRing>>,
     /// Whether new sessions are published.
     pub events: bool,
     /// The prefix of the keys of connections. Default `websocket:`.
@@ -116,7 +115,7 @@ struct Inner {
     hashed: bool,
     absolute_ttl: Option<Duration>,
     per_user: Option<PerUser>,
-    encryption: Option<Arc<Encryption>>,
+    encryption: Option<Arc<KeyRing>>,
     events: bool,
     connections: Prefix,
     database: u8,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use cinnabar_core::features::session::{Create, Encryption, Options, PerUser, Sessions, WhenFull, hash};
+use cinnabar_core::features::key_ring::KeyRing;
+use cinnabar_core::features::session::{Create, Options, PerUser, Sessions, WhenFull, hash};
 use cinnabar_port::error::Kind;
 
 use crate::run::Engine;
@@ -10,12 +11,12 @@ use crate::run::Engine;
 const DATA: &str = r#"{"name":"Grace Hopper","cart":[1,2,3]}"#;
 
 /// A ring of keys by their ids.
-fn ring(ids: &[&str], accepts_plain: bool) -> Option<Arc<Encryption>> {
+fn ring(ids: &[&str], accepts_plain: bool) -> Option<Arc<KeyRing>> {
     let keys = ids.iter().map(|id| ((*id).to_owned(), [id.as_bytes()[0]; 32]));
-    Some(Arc::new(Encryption::new(keys, accepts_plain).unwrap()))
+    Some(Arc::new(KeyRing::new(keys, accepts_plain).unwrap()))
 }
 
-fn with(encryption: Option<Arc<Encryption>>) -> Sessions {
+fn with(encryption: Option<Arc<KeyRing>>) -> Sessions {
     Sessions::new(Options { encryption, ..Options::default() }).unwrap()
 }
 
@@ -154,7 +155,7 @@ fn keys_are_replaced_while_sessions_go_on() {
     assert!(get(&engine, &old, &id).is_none() && get(&engine, &new, &id) == session);
     let rotated = engine.run(both.rotate(&idle, 10.0)).unwrap().unwrap();
     assert!(raw(&engine, &rotated).starts_with(b"sealed1:b:") && get(&engine, &new, &rotated).is_some());
-    let wrong = Encryption::new([("b".to_owned(), [0; 32])], false).unwrap();
+    let wrong = KeyRing::new([("b".to_owned(), [0; 32])], false).unwrap();
     assert!(get(&engine, &with(Some(Arc::new(wrong))), &id).is_none(), "another key with the same id");
 }
 
@@ -196,7 +197,7 @@ fn a_wrong_ring_is_an_error_without_the_key() {
     const KEY: &str = "a secret of thirty-one bytes...";
     let ring = |keys: &[(&str, &str)]| {
         let keys = keys.iter().map(|(id, key)| ((*id).to_owned(), *key)).collect::<Vec<_>>();
-        Encryption::new(keys, false)
+        KeyRing::new(keys, false)
     };
     let long = "x".repeat(65);
     let good = "a secret of thirty-two bytes....";

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use cinnabar_core::features::session::{Create, Encryption, Options, Sessions, hash, public_id};
+use cinnabar_core::features::key_ring::KeyRing;
+use cinnabar_core::features::session::{Create, Options, Sessions, hash, public_id};
 use cinnabar_port::{Call, Step, error::Kind};
 
 use crate::run::{Dice, Engine};
@@ -16,7 +17,7 @@ fn hashed() -> Sessions {
 }
 
 fn encrypted() -> Sessions {
-    let encryption = Encryption::new([("k1".to_owned(), [7; 32])], false).unwrap();
+    let encryption = KeyRing::new([("k1".to_owned(), [7; 32])], false).unwrap();
     Sessions::new(Options { encryption: Some(Arc::new(encryption)), ..Options::default() }).unwrap()
 }
 

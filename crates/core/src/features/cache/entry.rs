@@ -9,6 +9,7 @@ use bytes::Bytes;
 use cinnabar_port::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
+use super::protection::Protection;
 use crate::keys::{self, Prefix};
 
 const HEADER_MAGIC: u8 = 1;
@@ -31,6 +32,12 @@ pub struct Header {
     /// For how long it was fresh when it was stored, in milliseconds, if callers replace it before that is over.
     #[serde(rename = "life", default, skip_serializing_if = "is_zero")]
     pub life_ms: u64,
+    /// How many bytes the JSON has that follows compressed, or 0.
+    #[serde(rename = "zip", default, skip_serializing_if = "is_zero")]
+    pub zipped_bytes: u64,
+    /// Whether what follows is encrypted.
+    #[serde(rename = "sealed", default, skip_serializing_if = "is_false")]
+    pub is_sealed: bool,
     /// Written by earlier versions, which had no epochs. Such entries count as invalidated if they have tags.
     #[serde(rename = "at", default, skip_serializing)]
     pub outdated: Option<IgnoredAny>,
@@ -39,7 +46,8 @@ pub struct Header {
 impl Header {
     /// Whether the value needs none, and is plain JSON.
     fn is_empty(&self) -> bool {
-        self.tags.is_empty() && self.all.is_none() && [self.stale_ms, self.grace_ms, self.life_ms] == [0; 3]
+        let numbers = [self.stale_ms, self.grace_ms, self.life_ms, self.zipped_bytes];
+        self.tags.is_empty() && self.all.is_none() && numbers == [0; 4] && !self.is_sealed
     }
 
     /// Returns the keys of the epochs that it records.
@@ -64,30 +72,49 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Parses a stored value. The JSON is not copied.
+    /// Parses the value stored at a key. JSON that is stored as it is, is not copied. `None` if it is not to be used: it does not decrypt, or is
+    /// plain where only encrypted values are accepted.
     ///
     /// # Errors
-    /// `E_INVALID_DATA` for a header that this version cannot read.
-    pub fn read(stored: Bytes) -> Result<Self> {
+    /// `E_INVALID_DATA` for a header that this version cannot read, and for a damaged value.
+    pub fn read(stored: Bytes, key: &[u8], protection: &Protection) -> Result<Option<Self>> {
         if stored.first() != Some(&HEADER_MAGIC) {
-            return Ok(Self { header: None, json: stored });
+            return Ok(protection.accepts_plain().then_some(Self { header: None, json: stored }));
         }
         let unreadable = || Error::new(Kind::InvalidData, "a cached value has a header that this version cannot read");
-        let end = stored.iter().position(|&byte| byte == b'\n').ok_or_else(unreadable)?;
-        let header = serde_json::from_slice(&stored[1..end]).map_err(|_| unreadable())?;
-        Ok(Self { header: Some(header), json: stored.slice(end + 1..) })
+        let end = memchr::memchr(b'\n', &stored).ok_or_else(unreadable)?;
+        let header: Header = serde_json::from_slice(&stored[1..end]).map_err(|_| unreadable())?;
+        let mut json = stored.slice(end + 1..);
+        if header.is_sealed {
+            let Some(opened) = protection.open(key, &stored[1..end], &json) else { return Ok(None) };
+            json = opened;
+        } else if !protection.accepts_plain() {
+            return Ok(None);
+        }
+        if header.zipped_bytes > 0 {
+            json = Protection::decompress(&json, header.zipped_bytes)?;
+        }
+        Ok(Some(Self { header: Some(header), json }))
     }
 
-    /// Encodes an entry.
-    pub fn write(header: Header, json: String) -> Result<Bytes> {
+    /// Encodes the entry of a key.
+    pub fn write(mut header: Header, json: String, key: &[u8], protection: &Protection) -> Result<Bytes> {
+        let compressed = protection.compress(&json);
+        header.zipped_bytes = if compressed.is_some() { json.len() as u64 } else { 0 };
+        header.is_sealed = protection.encryption.is_some();
         if header.is_empty() {
             return Ok(json.into());
         }
         let unwritable = |error| Error::new(Kind::Internal, "a cache header cannot be written").with_source(error);
         let mut stored = vec![HEADER_MAGIC];
         serde_json::to_writer(&mut stored, &header).map_err(unwritable)?;
+        let text = compressed.as_deref().unwrap_or(json.as_bytes());
+        let sealed = match &protection.encryption {
+            None => None,
+            Some(keys) => Some(Protection::seal(keys, key, &stored[1..], text)?),
+        };
         stored.push(b'\n');
-        stored.extend_from_slice(json.as_bytes());
+        stored.extend_from_slice(sealed.as_deref().unwrap_or(text));
         Ok(stored.into())
     }
 }
@@ -97,22 +124,41 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::key_ring::KeyRing;
+
+    fn write(header: Header, json: &str) -> Bytes {
+        Entry::write(header, json.into(), b"api:a", &Protection::default()).unwrap()
+    }
+
+    fn read(stored: Bytes) -> Result<Entry> {
+        Ok(Entry::read(stored, b"api:a", &Protection::default())?.unwrap())
+    }
+
+    fn encrypting(byte: u8, accepts_plain: bool) -> Protection {
+        let keys = KeyRing::new([(format!("k{byte}"), [byte; 32])], accepts_plain).unwrap();
+        Protection { encryption: Some(Arc::new(keys)), compress_from: Some(100) }
+    }
 
     #[test]
     fn an_untagged_value_is_plain_json() {
-        let stored = Entry::write(Header::default(), "{\"a\":[]}".into()).unwrap();
+        let stored = write(Header::default(), "{\"a\":[]}");
         assert_eq!(&stored[..], b"{\"a\":[]}");
-        assert!(Entry::read(stored).unwrap().header.is_none());
+        assert!(read(stored).unwrap().header.is_none());
     }
 
     #[test]
     fn a_header_is_read_with_its_value() {
         let tags = vec![("a\n".to_owned(), "1".to_owned()), ("\u{1}".to_owned(), "2".to_owned())];
         let header = Header { tags: tags.clone(), stale_ms: 5, grace_ms: 7, ..Header::default() };
-        let entry = Entry::read(Entry::write(header, "\"x\ny\"".into()).unwrap()).unwrap();
+        let entry = read(write(header, "\"x\ny\"")).unwrap();
         let header = entry.header.unwrap();
         assert_eq!((header.tags, header.stale_ms, header.grace_ms, header.outdated.is_some()), (tags, 5, 7, false));
         assert_eq!(&entry.json[..], b"\"x\ny\"");
@@ -120,8 +166,54 @@ mod tests {
 
     #[test]
     fn a_damaged_header_is_an_error() {
-        assert_eq!(Entry::read(Bytes::from_static(b"\x01nonsense")).unwrap_err().kind, Kind::InvalidData);
-        let earlier = Entry::read(Bytes::from_static(b"\x01{\"at\":{\"e\":1,\"n\":2},\"tags\":[\"a\"]}\n1")).unwrap();
+        assert_eq!(read(Bytes::from_static(b"\x01nonsense")).unwrap_err().kind, Kind::InvalidData);
+        let earlier = read(Bytes::from_static(b"\x01{\"at\":{\"e\":1,\"n\":2},\"tags\":[\"a\"]}\n1")).unwrap();
         assert!(earlier.header.unwrap().outdated.is_some());
+    }
+
+    #[test]
+    fn a_long_value_is_compressed_if_that_makes_it_smaller() {
+        let zipping = Protection { compress_from: Some(100), ..Protection::default() };
+        let put = |json: &str| Entry::write(Header::default(), json.into(), b"api:a", &zipping).unwrap();
+        let long = format!("[{}0]", "1234567890,".repeat(100));
+        assert!(put(&long).len() < long.len() / 5);
+        for json in [long.as_str(), "\"short\""] {
+            assert_eq!(read(put(json)).unwrap().json, json, "any cache reads it");
+        }
+        let random = cinnabar_port::random::hex::<200>().unwrap();
+        assert_eq!(put(&random), random, "it would not be smaller");
+    }
+
+    #[test]
+    fn a_damaged_length_allocates_nothing() {
+        for length in ["1", "999999999", "18446744073709551615"] {
+            let stored = format!("\u{1}{{\"zip\":{length}}}\nnonsense");
+            assert_eq!(read(stored.into()).unwrap_err().kind, Kind::InvalidData, "{length}");
+        }
+    }
+
+    #[test]
+    fn an_encrypted_value_is_read_only_where_it_was_stored_and_by_its_key() {
+        let (one, other, none) = (encrypting(1, false), encrypting(2, true), Protection::default());
+        let accepting = encrypting(1, true);
+        let header = || Header { tags: vec![("t".into(), "1".into())], ..Header::default() };
+        let secret = format!("\"{}\"", "secret ".repeat(50));
+        let stored = Entry::write(header(), secret.clone(), b"api:a", &one).unwrap();
+        assert!(!stored.windows(6).any(|part| part == b"secret"));
+        let open = |stored: &Bytes, key: &[u8], protection| Entry::read(stored.clone(), key, protection).unwrap();
+        let entry = open(&stored, b"api:a", &one).unwrap();
+        assert_eq!((entry.json, entry.header.unwrap().tags), (Bytes::from(secret), header().tags));
+        assert!(open(&stored, b"api:b", &one).is_none(), "moved");
+        assert!(open(&stored, b"api:a", &other).is_none(), "another key");
+        assert!(open(&stored, b"api:a", &none).is_none(), "no key");
+        let mut changed = stored.to_vec();
+        let at = changed.iter().position(|byte| *byte == b't').unwrap();
+        changed[at] = b'u';
+        assert!(open(&changed.into(), b"api:a", &one).is_none(), "another tag");
+        let plain = [write(Header::default(), "1"), write(header(), "1")];
+        for plain in &plain {
+            assert!(open(plain, b"api:a", &one).is_none());
+            assert_eq!(open(plain, b"api:a", &accepting).unwrap().json, "1");
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::protection::Protection;
+
 /// The result of a read while the server is unavailable. Writes and invalidations fail, so that a lost one does not look done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnUnavailable {
@@ -23,6 +25,8 @@ pub struct Options {
     pub on_unavailable: OnUnavailable,
     /// Whether each entry records an epoch of all, so that all can be invalidated at once. Default false.
     pub clearable: bool,
+    /// Whether values are compressed or encrypted. Default neither.
+    pub protection: Protection,
 }
 
 /// Options of an entry.

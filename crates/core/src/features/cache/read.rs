@@ -106,7 +106,9 @@ impl Cache {
 impl Read {
     fn check(mut self, stored: Result<Reply>, guessed: Guessed) -> Result<Step<LoadStart>> {
         let Some(stored) = stored.and_then(Reply::bulk)? else { return Ok(self.miss()) };
-        let Entry { header, json } = Entry::read(stored)?;
+        let Some(Entry { header, json }) = Entry::read(stored, &self.key, &self.cache.0.protection)? else {
+            return Ok(self.miss());
+        };
         let header = header.unwrap_or_default();
         // In a clearable cache, an entry that records no epoch of all would survive.
         if header.outdated.is_some() || (self.cache.0.clearable && header.all.is_none()) {

@@ -5,34 +5,22 @@
 //! it, so a value that was moved, or given another ttl or other groups, does not decrypt. Only the time at which a session ends even if it is
 //! in use is not, since the store fills it in. What is left under a rotated token holds no data and is not encrypted.
 
-use std::{fmt, sync::atomic::Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
-use cinnabar_port::{
-    error::{Error, Kind, Result},
-    random,
-};
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use cinnabar_port::error::Result;
 
 use super::{
     Sessions,
     contents::Contents,
     metadata::{self, Record},
 };
-use crate::keys;
+use crate::{features::key_ring::KeyRing, keys};
 
 /// How an encrypted value begins, with the version of its form. No JSON begins so.
 const BEGINNING: &[u8] = b"sealed1:";
 /// The last character before the metadata, because a ciphertext may end like white space.
 const END: &[u8] = b".";
-/// The longest id of a key.
-const LONGEST_ID: usize = 64;
-
-/// A ring of keys: the first encrypts, and all decrypt.
-pub struct Encryption {
-    keys: Vec<(String, LessSafeKey)>,
-    accepts_plain: bool,
-}
 
 /// Why a stored value cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,65 +31,14 @@ pub enum Unusable {
     Unreadable,
 }
 
-impl fmt::Debug for Encryption {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids: Vec<_> = self.keys.iter().map(|(id, _)| id).collect();
-        to.debug_struct("Encryption").field("ids", &ids).finish_non_exhaustive()
-    }
+/// Encrypts the JSON of the value of this key in the store.
+fn seal(keys: &KeyRing, name: &[u8], json: &[u8], tail: &[u8]) -> Result<Bytes> {
+    Ok([BEGINNING, &keys.seal(&authenticated(name, tail), json)?, END, tail].concat().into())
 }
 
-impl Encryption {
-    /// Creates a ring of these keys, each an id with 32 bytes. `accepts_plain` says whether plain values are read too; they are
-    /// encrypted when they are written.
-    ///
-    /// # Errors
-    /// `E_INVALID_ARGUMENT` for an empty ring, a wrong or repeated id, or a key that is not 32 bytes.
-    pub fn new<K: AsRef<[u8]>>(keys: impl IntoIterator<Item = (String, K)>, accepts_plain: bool) -> Result<Self> {
-        let mut ring: Vec<(String, LessSafeKey)> = Vec::new();
-        for (at, (id, key)) in keys.into_iter().enumerate() {
-            let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-            if id.is_empty() || id.len() > LONGEST_ID || !id.bytes().all(is_id) {
-                return Err(invalid(at, "id must be 1 to 64 letters, digits, '-', '_' or '.'"));
-            }
-            if ring.iter().any(|(other, _)| *other == id) {
-                return Err(invalid(at, "id is that of another key"));
-            }
-            let key = UnboundKey::new(&AES_256_GCM, key.as_ref()).map_err(|_| invalid(at, "key must be 32 bytes"))?;
-            ring.push((id, LessSafeKey::new(key)));
-        }
-        if ring.is_empty() {
-            return Err(Error::argument("encryption.keys must have at least one key"));
-        }
-        Ok(Self { keys: ring, accepts_plain })
-    }
-
-    /// Encrypts the JSON of the value of this key in the store.
-    fn seal(&self, name: &[u8], json: &[u8], tail: &[u8]) -> Result<Bytes> {
-        let failed = || Error::new(Kind::Internal, "a session could not be encrypted");
-        let (id, key) = self.keys.first().ok_or_else(failed)?;
-        let nonce = random::bytes::<NONCE_LEN>()?;
-        let mut value = [BEGINNING, id.as_bytes(), b":", &nonce, json].concat();
-        let from = value.len() - json.len();
-        let (nonce, aad) = (Nonce::assume_unique_for_key(nonce), Aad::from(authenticated(name, tail)));
-        let tag = key.seal_in_place_separate_tag(nonce, aad, &mut value[from..]).map_err(|_| failed())?;
-        value.extend_from_slice(tag.as_ref());
-        value.extend_from_slice(END);
-        value.extend_from_slice(tail);
-        Ok(value.into())
-    }
-
-    /// Decrypts the JSON of the value of this key in the store. `None` if no key of the ring encrypted it there.
-    fn open(&self, name: &[u8], sealed: &[u8], tail: &[u8]) -> Option<Bytes> {
-        let sealed = sealed.strip_prefix(BEGINNING)?.strip_suffix(END)?;
-        let (id, sealed) = sealed.split_at_checked(sealed.iter().position(|byte| *byte == b':')?)?;
-        let (nonce, ciphertext) = sealed[1..].split_first_chunk::<NONCE_LEN>()?;
-        let (_, key) = self.keys.iter().find(|(other, _)| other.as_bytes() == id)?;
-        let mut json = ciphertext.to_vec();
-        let aad = Aad::from(authenticated(name, tail));
-        let length = key.open_in_place(Nonce::assume_unique_for_key(*nonce), aad, &mut json).ok()?.len();
-        json.truncate(length);
-        Some(json.into())
-    }
+/// Decrypts the JSON of the value of this key in the store. `None` if no key of the ring encrypted it there.
+fn open(keys: &KeyRing, name: &[u8], sealed: &[u8], tail: &[u8]) -> Option<Bytes> {
+    keys.open(&authenticated(name, tail), sealed.strip_prefix(BEGINNING)?.strip_suffix(END)?)
 }
 
 impl Sessions {
@@ -119,7 +56,7 @@ impl Sessions {
     pub(super) fn stored_value(&self, id: &Bytes, json: &[u8], tail: &[u8]) -> Result<Bytes> {
         match &self.0.encryption {
             None => Ok([json, tail].concat().into()),
-            Some(encryption) => encryption.seal(&self.name(id)?, json, tail),
+            Some(keys) => seal(keys, &self.name(id)?, json, tail),
         }
     }
 
@@ -137,8 +74,8 @@ impl Sessions {
     fn json_of(&self, id: &Bytes, text: Bytes, tail: &[u8], of: Contents) -> Option<Bytes> {
         let is_sealed = text.starts_with(BEGINNING);
         match &self.0.encryption {
-            Some(encryption) if is_sealed => encryption.open(&self.name(id).ok()?, &text, tail),
-            Some(encryption) => Some(text).filter(|_| encryption.accepts_plain || of == Contents::Rotated),
+            Some(keys) if is_sealed => open(keys, &self.name(id).ok()?, &text, tail),
+            Some(keys) => Some(text).filter(|_| keys.accepts_plain() || of == Contents::Rotated),
             None => Some(text).filter(|_| !is_sealed),
         }
     }
@@ -156,8 +93,4 @@ fn authenticated(name: &[u8], tail: &[u8]) -> Vec<u8> {
     text.extend(name);
     text.extend(metadata::without_end(tail));
     text
-}
-
-fn invalid(at: usize, what: &str) -> Error {
-    Error::argument(format!("encryption.keys[{at}].{what}"))
 }
