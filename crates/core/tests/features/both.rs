@@ -55,8 +55,10 @@ impl Engine {
         test(&Self::server());
     }
 
+    /// An embedded engine whose time stands still until `pass` moves it.
     pub fn embedded() -> Self {
         let engine = cinnabar_memory::Engine::new(64 << 20).unwrap();
+        engine.stop_clock();
         Self {
             name: "embedded",
             store: Store::over(store::Engine::Memory(engine)),

@@ -8,8 +8,11 @@ use cinnabar_port::{Call, Keys, Replies, Reply, Request, Step, Verb, error::Resu
 pub struct Engine(cinnabar_memory::Engine);
 
 impl Engine {
+    /// Creates one whose time stands still until `advance` moves it.
     pub fn new() -> Self {
-        Self(cinnabar_memory::Engine::new(64 << 20).unwrap())
+        let engine = cinnabar_memory::Engine::new(64 << 20).unwrap();
+        engine.stop_clock();
+        Self(engine)
     }
 
     pub fn execute(&self, requests: Vec<Request>) -> Vec<Result<Reply>> {

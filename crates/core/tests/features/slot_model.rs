@@ -3,11 +3,7 @@
 //!
 //! `LIMIT_STEPS` sets the number of steps per engine.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use cinnabar_core::features::limit::{Algorithm, Limiter, Slot};
 
@@ -23,9 +19,8 @@ struct History<'a> {
     engine: &'a Engine,
     limiter: Arc<Limiter>,
     dice: Dice,
-    /// How far the clock was moved, and since when it runs, if it does.
+    /// How far the clock was moved, which stands still otherwise.
     passed: Duration,
-    since: Option<Instant>,
     /// The slots of processes that are alive, by number.
     held: Vec<(usize, Slot)>,
     next: usize,
@@ -35,10 +30,6 @@ struct History<'a> {
 }
 
 impl History<'_> {
-    fn now(&self) -> Duration {
-        self.passed + self.since.map_or(Duration::ZERO, |since| since.elapsed())
-    }
-
     fn pass(&mut self, time: Duration) {
         self.engine.pass(time);
         self.passed += time;
@@ -47,7 +38,7 @@ impl History<'_> {
     /// Moves the clock away from the ends of leases, and returns its time.
     fn between_ends(&mut self) -> Duration {
         loop {
-            let now = self.now();
+            let now = self.passed;
             if !self.ends.values().any(|end| end.abs_diff(now) < MARGIN) {
                 if now >= self.forgotten {
                     self.ends.clear();
@@ -119,7 +110,6 @@ fn never_more_run_than_the_limit_says() {
             limiter: limiter_of(Algorithm::Concurrency(LEASE), LIMIT as f64),
             dice: Dice(7),
             passed: Duration::ZERO,
-            since: (engine.name == "embedded").then(Instant::now),
             held: Vec::new(),
             next: 0,
             ends: HashMap::new(),
