@@ -78,15 +78,16 @@ export interface ApiCacheOptions extends CacheLoadOptions {
    */
   clearable?: boolean
   /**
-   * What values may be. `'json'`: what JSON can represent, stored as it is. `'structured'`: also `Date`, `Map`, `Set`, `bigint`, bytes, `RegExp`,
-   * `URL`, `undefined`, `NaN`, `Infinity` and `-0`, which come back as they were (bytes as a `Buffer`); stored as JSON in which an object with a
-   * field `$` stands for each, bytes as base64. Or a codec of your own. All caches with the prefix must have the same; another one gets
-   * `E_INVALID_DATA`, or values as they are stored. With a codec, each caller gets its own copy, and `frozen` is refused. Default `'json'`.
+   * What values may be. `'json'`: what JSON can represent, stored as it is. `'structured'`: also `Date`, `Map`, `Set`, `bigint` of up to 10,000
+   * digits, bytes, `RegExp`, `URL`, `undefined`, `NaN`, `Infinity` and `-0`, which come back as they were (bytes as a `Buffer`, a `RegExp` by its
+   * source and flags); stored as JSON in which an object with a field `$` stands for each, bytes as base64. Instances of classes of your own are
+   * refused. Or a codec of your own. All caches with the prefix must have the same; another one gets `E_INVALID_DATA`, or values as they are
+   * stored. With a codec, each caller gets its own copy, and `frozen` is refused. Default `'json'`.
    */
-  codec?: 'json' | 'structured' | CacheCodec
+  codec?: 'json'
   /**
    * Whether values are compressed (LZ4, off the main thread) if they have at least `minBytes` as JSON and become smaller. Any cache reads
-   * them. Default `false`.
+   * them. Default: not compressed.
    */
   compress?: boolean | CacheCompression
   /**
@@ -127,6 +128,12 @@ export interface NearOptions {
    * server is asked four times as often. Default 500.
    */
   maxStalenessMs?: number
+}
+
+/** Options of an `ApiCache` whose values may be what JSON lacks. */
+export interface CodedCacheOptions extends Omit<ApiCacheOptions, 'codec'> {
+  /** See {@link ApiCacheOptions.codec}. */
+  codec: 'structured' | CacheCodec
 }
 
 /** Counts since the cache was created. */
@@ -212,14 +219,17 @@ export interface CacheEntry<T = unknown> extends CacheSetOptions {
 /** A value as a cache with this codec returns it. */
 export type Cached<T, Codec> = Codec extends 'json' ? Jsonify<T> : T
 
+/** The same, as callers of a thread share it; with a codec each has its own. */
+export type FrozenCached<T, Codec> = Codec extends 'json' ? Frozen<Jsonify<T>> : T
+
 /** A value as a cache with this codec takes it. */
 export type CacheInput<T, Codec> = Codec extends 'json' ? JsonInput<T> : T
 
-/** How values become JSON, and are made from it again. */
+/** How values become JSON, and are made from it again. Neither function is called for `null`, which is itself, nor may return a promise. */
 export interface CacheCodec {
-  /** Returns what JSON can represent. What it throws rejects the call with `E_INVALID_ARGUMENT`. */
+  /** Returns what JSON can represent. If it throws, the call rejects with `E_INVALID_ARGUMENT`, whose text has that of the error. */
   encode(value: unknown): unknown
-  /** Returns the value again, a new one at each call. What it throws rejects the call with `E_INVALID_DATA`. */
+  /** Returns the value again, a new one at each call. If it throws, the call rejects with `E_INVALID_DATA`, with the error as its cause. */
   decode(stored: unknown): unknown
 }
 
@@ -287,11 +297,11 @@ export interface ApiCache<Codec extends 'json' | 'structured' = 'json'> extends 
   /** Returns the value, or `null`, which may also be a cached `null`; `getOrSet` distinguishes them. */
   get<T = unknown>(
     key: string,
-    options: CacheGetOptions & CallLimits & { frozen: true },
-  ): Promise<Frozen<Cached<T, Codec>> | null>
+    options: CacheGetOptions & CallLimits & { frozen: Codec extends 'json' ? true : never },
+  ): Promise<FrozenCached<T, Codec> | null>
   get<T = unknown>(key: string, options?: CacheGetOptions & CallLimits): Promise<Cached<T, Codec> | null>
   /**
-   * Returns a value that is near, deeply frozen, at once and without a call; `null` for a cached `null`, and `undefined` if it is not near,
+   * Returns a value that is near, deeply frozen (with a codec, a copy), at once and without a call; `null` for a cached `null`, and `undefined` if it is not near,
    * or the cache has no option `near`, or the mode `'strict'` on a server. It counts as a hit if it is found, otherwise not at all.
    *
    * @example
@@ -299,7 +309,7 @@ export interface ApiCache<Codec extends 'json' | 'structured' = 'json'> extends 
    * const flags = cache.peek<Flags>('flags') ?? (await cache.getOrSet('flags', loadFlags))
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` if the key is not a string.
    */
-  peek<T = unknown>(key: string): Frozen<Cached<T, Codec>> | null | undefined
+  peek<T = unknown>(key: string): FrozenCached<T, Codec> | null | undefined
   /**
    * Stores a value as JSON. It wins over a running load of the same key, in any process. Any text is a valid key.
    *
@@ -405,8 +415,11 @@ export interface ApiCache<Codec extends 'json' | 'structured' = 'json'> extends 
   getOrSet<T>(
     key: string,
     load: (key: string, load: CacheLoad) => T | Promise<T>,
-    options: CacheSetOptions & CacheLoadOptions & CacheGetOptions & CallLimits & { frozen: true },
-  ): Promise<Frozen<Cached<T, Codec>>>
+    options: CacheSetOptions &
+      CacheLoadOptions &
+      CacheGetOptions &
+      CallLimits & { frozen: Codec extends 'json' ? true : never },
+  ): Promise<FrozenCached<T, Codec>>
   getOrSet<T>(
     key: string,
     load: (key: string, load: CacheLoad) => T | Promise<T>,
@@ -416,8 +429,11 @@ export interface ApiCache<Codec extends 'json' | 'structured' = 'json'> extends 
   lookup<T>(
     key: string,
     load: (key: string, load: CacheLoad) => T | Promise<T>,
-    options: CacheSetOptions & CacheLoadOptions & CacheGetOptions & CallLimits & { frozen: true },
-  ): Promise<CacheLookup<Frozen<Cached<T, Codec>>>>
+    options: CacheSetOptions &
+      CacheLoadOptions &
+      CacheGetOptions &
+      CallLimits & { frozen: Codec extends 'json' ? true : never },
+  ): Promise<CacheLookup<FrozenCached<T, Codec>>>
   lookup<T>(
     key: string,
     load: (key: string, load: CacheLoad) => T | Promise<T>,
@@ -455,12 +471,8 @@ export interface ApiCacheConstructor extends ApiCache {
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, or if `service` is not a `RedisService`.
    * `E_INVALID_SETTINGS` for an invalid prefix, or one that overlaps with another.
    */
-  new (service?: RedisService, options?: ApiCacheOptions & { codec?: 'json' }): ApiCache
-  new (
-    service: RedisService | undefined,
-    options: ApiCacheOptions & { codec: 'structured' | CacheCodec },
-  ): ApiCache<'structured'>
-  new (service?: RedisService, options?: ApiCacheOptions): ApiCache | ApiCache<'structured'>
+  new (service?: RedisService, options?: ApiCacheOptions): ApiCache
+  new (service: RedisService | undefined, options: CodedCacheOptions): ApiCache<'structured'>
   readonly prototype: ApiCache
 }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
 import { describe, test } from 'node:test'
+import { inspect } from 'node:util'
 
 import { ApiCache, withCache } from 'cinnabar'
 import fc from 'fast-check'
@@ -76,6 +77,27 @@ for (const engine of engines) {
     )
 
     test(
+      'returns bytes in memory of their own',
+      withCaches(structured, async (cache) => {
+        await cache.setMany(['a', 'b'].map((key) => ({ key, value: new Uint8Array([1, 2]) })))
+        const [a, b] = await cache.getMany(['a', 'b'])
+        assert.deepEqual([a.buffer.byteLength, b.buffer.byteLength], [2, 2])
+        assert.notEqual(a.buffer, b.buffer)
+      }),
+    )
+
+    test(
+      'finds nothing near that is not of it',
+      withCaches({ ...structured, near: true }, async (cache, _, service) => {
+        await new ApiCache(service).set('a', { $: 'nothing' })
+        for (let read = 0; read < 5; read++) {
+          await refuses(cache.get('a'), 'E_INVALID_DATA')
+          assert.equal(cache.peek('a'), undefined)
+        }
+      }),
+    )
+
+    test(
       'returns a copy of what is near to each caller',
       withCaches({ ...structured, near: true }, async (cache) => {
         await cache.set('a', VALUE)
@@ -125,9 +147,17 @@ for (const engine of engines) {
         class Point {
           x = 1
         }
+        class Money extends Array {}
+        const named = { constructor: { name: 'a secret' } }
         for (const [wrong, says] of [
           [cycle, /refers to itself/],
           [new Point(), /an instance of Point/],
+          [Money.from([1]), /an instance of Money/],
+          [Object.assign(new Map(), { extra: 1 }), /an instance of Map/],
+          ['ab'.match(/a/), /an instance of Array/],
+          [Object.assign(Object.create(new Point()), named), /an instance of Point/],
+          [Math, /an instance of a class/],
+          [10n ** 10_000n, /10000 digits/],
           [{ a: () => 1 }, /a function/],
           [Symbol('s'), /a symbol/],
           [new Error('x'), /an instance of Error/],
@@ -149,17 +179,20 @@ for (const engine of engines) {
       'rejects with E_INVALID_DATA for what another program stored',
       withCaches(structured, async (cache, _, service) => {
         const client = await rawClient(service)
-        for (const stored of [
-          '{"$":"unknown","v":1}',
-          '{"$":"map","v":1}',
-          '{"$":"bigint","v":"x"}',
-          '{"$":["map"]}',
-          '{"$":"regexp","v":["(","g"]}',
-        ]) {
-          // prettier-ignore
-          await client.set('api:a', stored)
-          await refuses(cache.get('a'), 'E_INVALID_DATA')
-          await refuses(cache.getOrSet('a', none), 'E_INVALID_DATA')
+        const secret = 'ssn 123-45-6789'
+        const wrong = [
+          ...[['unknown', 1], ['map', 1], ['map', ['ab']], ['map', [[1]]], ['set', { length: 5 }], ['date', { a: 1 }]],
+          ...[['date', [2020]], ['bigint', 'x'], ['bigint', true], ['bigint', ''], ['bigint', '9'.repeat(20_000)]],
+          ...[['object', 'ab'], ['object', []], ['bytes', '!!!'], ['bytes', [1, 300]], ['bytes', { length: 300_000_000 }]],
+          ...[['regexp', 'a'], ['regexp', ['(', secret]], ['url', ['https://a.b/']], ['url', secret], ['number', '5']],
+          [['map'], []],
+        ] // prettier-ignore
+        for (const [$, v] of wrong) {
+          await client.set('api:a', JSON.stringify({ $, v }))
+          for (const call of [cache.get('a'), cache.getOrSet('a', none), cache.getMany(['a'])]) {
+            const error = await refuses(call, 'E_INVALID_DATA')
+            assert.ok(!inspect(error).includes(secret), inspect(error))
+          }
         }
         await client.set('api:a', '{"__proto__":{"polluted":1},"a":{"$":"object","v":{"__proto__":2,"$":3}}}')
         const value = await cache.get('a')
@@ -186,6 +219,38 @@ for (const engine of engines) {
         assert.deepEqual([await other.get('a'), await other.get('b')], ['x', null])
         assert.equal(await cache.getOrSet('b', () => 'loaded'), 'loaded')
         assert.deepEqual(await other.getMany(['a', 'b']), ['x', 'loaded'])
+        await cache.set('null', null)
+        assert.deepEqual([await cache.get('null'), await cache.getOrSet('null', none)], [null, null])
+        const brief = new ApiCache(service, { codec, nullTtl: 5 })
+        await brief.getOrSet('missing', () => null)
+        assert.ok((await brief.ttl('missing')) <= 5)
+        // Caches with the same codec share their loads.
+        const gate = deferred()
+        let loads = 0
+        const both = [cache, brief].map((each) => each.getOrSet('shared', () => (loads++, gate.promise)))
+        await until('one loads', () => loads > 0)
+        gate.resolve('x')
+        assert.deepEqual(await Promise.all(both), ['x', 'x'])
+        assert.equal(loads, 1)
+      }),
+    )
+
+    test(
+      'may be an instance, and is called as one',
+      withCaches({}, async (_, __, service) => {
+        class Prefixed {
+          prefix = 'p:'
+          encode(value) {
+            return this.prefix + value
+          }
+          decode(stored) {
+            return stored.slice(this.prefix.length)
+          }
+        }
+        const cache = new ApiCache(service, { codec: new Prefixed() })
+        await cache.set('a', 'x')
+        assert.equal(await cache.get('a'), 'x')
+        assert.equal(await (await rawClient(service)).get('api:a'), '"p:x"')
       }),
     )
 
@@ -196,7 +261,16 @@ for (const engine of engines) {
         const [encoding, decoding] = ['encode', 'decode'].map((name) => new ApiCache(service, { codec: failing(name) }))
         await refuses(encoding.set('a', 1), 'E_INVALID_ARGUMENT', /encode failed/)
         await decoding.set('a', 1)
-        await refuses(decoding.get('a'), 'E_INVALID_DATA', /decode of the codec threw/)
+        const error = await refuses(decoding.get('a'), 'E_INVALID_DATA')
+        assert.equal(error.cause.message, 'decode failed')
+        const rejecting = async () => {
+          throw new Error('rejected')
+        }
+        const encoder = new ApiCache(service, { codec: { ...codec, encode: rejecting } })
+        await refuses(encoder.set('b', 1), 'E_INVALID_ARGUMENT', /promise/)
+        const awaiting = new ApiCache(service, { codec: { ...codec, decode: rejecting } })
+        await refuses(awaiting.get('a'), 'E_INVALID_DATA', /promise/)
+        await refuses(awaiting.getMany(['a']), 'E_INVALID_DATA', /promise/)
         for (const nothing of [undefined, () => {}, Symbol('s')]) {
           const cache = new ApiCache(service, { codec: { ...codec, encode: () => nothing } })
           await refuses(
@@ -211,7 +285,7 @@ for (const engine of engines) {
       const service = await engine.makeService()
       const { proxy, revoke } = Proxy.revocable({}, {})
       revoke()
-      for (const wrong of ['xml', 5, null, [], {}, { encode: 1, decode: 2 }, { ...codec, other: 1 }, proxy]) {
+      for (const wrong of ['xml', 5, null, [], {}, { encode: 1, decode: 2 }, proxy]) {
         assert.throws(() => new ApiCache(service, { codec: wrong }), { code: 'E_INVALID_ARGUMENT' })
       }
       for (const fine of ['json', 'structured', codec, undefined]) new ApiCache(service, { codec: fine })

@@ -58,6 +58,8 @@ for (const engine of engines) {
           await client.set('api:a', `\x01{"zip":${bytes}}\nnonsense`)
           await refuses(cache.get('a'), 'E_INVALID_DATA', /^a compressed value is damaged$/)
         }
+        await client.set('api:a', '\x01{"stale":18446744073709551615,"grace":1}\n1', { PX: 10_000 })
+        assert.equal(await cache.get('a'), null)
       }),
     )
   })
@@ -99,6 +101,15 @@ for (const engine of engines) {
         assert.equal(await cache.get('a'), 'of a')
         await client.set('api:a', stored.replace('"t"', '"u"'))
         assert.equal(await cache.get('a'), null)
+        for (const damaged of [
+          '\x01nonsense',
+          '\x01{"sealed":trux}\nabc',
+          '\x01{"sealed":true}',
+          '\x01{"stale":-1}\nx',
+        ]) {
+          await client.set('api:a', damaged)
+          assert.deepEqual(await cache.lookup('a', () => 'loaded'), { value: 'loaded', source: 'load' }, damaged)
+        }
         // What is not encrypted could be anyone's.
         await client.set('api:a', '"forged"')
         assert.equal(await cache.get('a'), null)

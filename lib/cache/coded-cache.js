@@ -2,7 +2,7 @@
 
 /** A native cache whose values are those of a codec. What has no value is that of the native cache. */
 function codedCache(native, codec) {
-  const value = (stored) => (stored === null ? null : codec.decode(stored))
+  const value = (stored) => codec.decode(stored)
   const found = (entry) => ('value' in entry ? { ...entry, value: codec.decode(entry.value) } : entry)
   const entryOf = (entry, at) => ({ ...entry, value: codec.encode(entry.value, `entries[${at}].value`) })
   // The native call is made before the first wait, so that calls stay in order.

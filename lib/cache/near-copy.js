@@ -15,12 +15,13 @@ class NearCopy {
   #shared = NONE
   #codec
 
-  /** Throws if it is no JSON. */
+  /** Throws if it is no JSON, or not of the codec. */
   constructor(id, json, lifeMs, codec) {
     const value = fromJson(json)
     const { bytes, isCopyable: isCheap } = copyCost(value)
     const isCopyable = isCheap && !codec
     this.#codec = codec
+    codec?.decode(value)
     this.id = id
     /** For how many milliseconds it was fresh when it was stored; 0 if that is not known. */
     this.lifeMs = lifeMs

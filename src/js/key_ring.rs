@@ -1,6 +1,6 @@
 //! The option `encryption` of sessions and caches.
 
-use cinnabar_core::features::key_ring::KeyRing;
+use cinnabar_core::key_ring::KeyRing;
 use cinnabar_port::error::{Error, Result};
 use zeroize::{Zeroize, Zeroizing};
 

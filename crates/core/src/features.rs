@@ -5,7 +5,6 @@ pub mod cache;
 pub mod eviction;
 mod hints;
 mod json;
-pub mod key_ring;
 pub mod limit;
 pub mod lock;
 mod moment;

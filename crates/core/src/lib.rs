@@ -9,6 +9,7 @@ pub mod agents;
 pub mod client_address;
 pub mod features;
 pub mod inbox;
+pub mod key_ring;
 pub mod keys;
 pub mod output;
 pub mod store;

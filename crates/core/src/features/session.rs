@@ -51,8 +51,11 @@ use self::{
     update::owner,
     write::SessionWrite,
 };
-use super::{Moment, hints::Hints, json::Object, key_ring::KeyRing, ttl};
-use crate::keys::{self, Prefix};
+use super::{Moment, hints::Hints, json::Object, ttl};
+use crate::{
+    key_ring::KeyRing,
+    keys::{self, Prefix},
+};
 
 pub use ::cookie::SameSite;
 pub use admission::{PerUser, WhenFull};

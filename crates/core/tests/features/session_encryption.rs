@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cinnabar_core::features::key_ring::KeyRing;
 use cinnabar_core::features::session::{Create, Options, PerUser, Sessions, WhenFull, hash};
+use cinnabar_core::key_ring::KeyRing;
 use cinnabar_port::error::Kind;
 
 use crate::run::Engine;

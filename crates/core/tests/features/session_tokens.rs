@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cinnabar_core::features::key_ring::KeyRing;
 use cinnabar_core::features::session::{Create, Options, Sessions, hash, public_id};
+use cinnabar_core::key_ring::KeyRing;
 use cinnabar_port::{Call, Step, error::Kind};
 
 use crate::run::{Dice, Engine};

@@ -81,10 +81,16 @@ impl Entry {
         if stored.first() != Some(&HEADER_MAGIC) {
             return Ok(protection.accepts_plain().then_some(Self { header: None, json: stored }));
         }
-        let unreadable = || Error::new(Kind::InvalidData, "a cached value has a header that this version cannot read");
-        let end = memchr::memchr(b'\n', &stored).ok_or_else(unreadable)?;
-        let header: Header = serde_json::from_slice(&stored[1..end]).map_err(|_| unreadable())?;
-        let mut json = stored.slice(end + 1..);
+        let end = memchr::memchr(b'\n', &stored).unwrap_or(stored.len());
+        let Ok(header) = serde_json::from_slice::<Header>(&stored[1..end]) else {
+            // A header that was changed does not decrypt either.
+            if !protection.accepts_plain() {
+                return Ok(None);
+            }
+            let text = "a cached value has a header that this version cannot read";
+            return Err(Error::new(Kind::InvalidData, text));
+        };
+        let mut json = stored.slice((end + 1).min(stored.len())..);
         if header.is_sealed {
             let Some(opened) = protection.open(key, &stored[1..end], &json) else { return Ok(None) };
             json = opened;
@@ -132,7 +138,7 @@ fn is_false(flag: &bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::key_ring::KeyRing;
+    use crate::key_ring::KeyRing;
 
     fn write(header: Header, json: &str) -> Bytes {
         Entry::write(header, json.into(), b"api:a", &Protection::default()).unwrap()
@@ -185,6 +191,11 @@ mod tests {
     }
 
     #[test]
+    fn a_header_without_an_end_has_no_value() {
+        assert_eq!(read(Bytes::from_static(b"\x01{}")).unwrap().json, "");
+    }
+
+    #[test]
     fn a_damaged_length_allocates_nothing() {
         for length in ["1", "999999999", "18446744073709551615"] {
             let stored = format!("\u{1}{{\"zip\":{length}}}\nnonsense");
@@ -206,6 +217,9 @@ mod tests {
         assert!(open(&stored, b"api:b", &one).is_none(), "moved");
         assert!(open(&stored, b"api:a", &other).is_none(), "another key");
         assert!(open(&stored, b"api:a", &none).is_none(), "no key");
+        for damaged in ["\u{1}nonsense", "\u{1}{\"sealed\":trux}\nabc", "\u{1}{\"sealed\":true}"] {
+            assert!(open(&damaged.into(), b"api:a", &one).is_none(), "{damaged}");
+        }
         let mut changed = stored.to_vec();
         let at = changed.iter().position(|byte| *byte == b't').unwrap();
         changed[at] = b'u';

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cinnabar_port::error::{Error, Kind, Result};
 use lz4_flex::block;
 
-use crate::features::key_ring::KeyRing;
+use crate::key_ring::KeyRing;
 
 /// No value is larger, compressed or not.
 const MAX_BYTES: u64 = 512 << 20;

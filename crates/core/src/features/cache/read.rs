@@ -183,8 +183,10 @@ impl Read {
             self.keep(WITHOUT_TTL, &json, epoch_keys);
             return self.hit(json, Some(Duration::MAX));
         };
-        if left_ms > stale_ms + grace_ms || ends == (0, 0) {
-            let fresh = Duration::from_millis(left_ms.saturating_sub(stale_ms + grace_ms));
+        // Another program may have written any header.
+        let ending_ms = stale_ms.saturating_add(grace_ms);
+        if left_ms > ending_ms || ending_ms == 0 {
+            let fresh = Duration::from_millis(left_ms.saturating_sub(ending_ms));
             self.keep(fresh, &json, epoch_keys);
             return self.hit(json, Some(fresh));
         }

@@ -15,7 +15,7 @@ use super::{
     contents::Contents,
     metadata::{self, Record},
 };
-use crate::{features::key_ring::KeyRing, keys};
+use crate::{key_ring::KeyRing, keys};
 
 /// How an encrypted value begins, with the version of its form. No JSON begins so.
 const BEGINNING: &[u8] = b"sealed1:";
