@@ -303,8 +303,10 @@ fn nothing_is_left_when_many_leave_one_by_one() {
             for left in members.map(leave).collect::<Vec<_>>() {
                 left.await;
             }
-            let keys = fixture.keys().await;
-            assert!(keys.iter().all(|key| key.contains(":gone:")), "{} keys", keys.len());
+            // If it took a new id, what it had under the former one is removed a few at a time.
+            let fixture = &fixture;
+            until("nothing is left", || async move { fixture.keys().await.iter().all(|key| key.contains(":gone:")) })
+                .await;
         }
     });
 }
