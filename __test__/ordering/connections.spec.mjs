@@ -18,9 +18,9 @@ const HARMLESS = ['E_MAYBE_APPLIED', 'E_NOT_SENT', 'E_UNAVAILABLE']
 
 /**
  * Makes calls on a few keys, in ticks of their own, and records the result of each and the order. `calls` is how many,
- * `others` is called now and then.
+ * `others` is called now and then, and `inFlight` has the promises of those that are not settled.
  */
-async function run(client, random, { calls, until = () => false, others = () => {} }) {
+async function run(client, random, { calls, until = () => false, others = () => {}, inFlight = new Set() }) {
   const made = Array.from({ length: KEYS }, () => [])
   const settled = Array.from({ length: KEYS }, () => [])
   const all = []
@@ -34,14 +34,17 @@ async function run(client, random, { calls, until = () => false, others = () => 
     const call = two
       ? client.eval("redis.call('INCR', KEYS[2]) return redis.call('INCR', KEYS[1])", 2, `{k}n:${key}`, `{k}both`)
       : client.incr(`{k}n:${key}`)
-    all.push(
-      call
-        .then(
-          (value) => (note.value = value),
-          (error) => (note.error = error),
-        )
-        .then(() => settled[key].push(number)),
-    )
+    const end = call
+      .then(
+        (value) => (note.value = value),
+        (error) => (note.error = error),
+      )
+      .then(() => {
+        settled[key].push(number)
+        inFlight.delete(end)
+      })
+    inFlight.add(end)
+    all.push(end)
     if (n % 50 === 0) all.push(Promise.resolve(others(n)))
     // No more than a server can process.
     if (all.length > 2000) await Promise.all(all.splice(0))
@@ -250,20 +253,24 @@ describe('calls on a cluster whose slots move', () => {
     const service = new RedisService({ url: cluster.url, timeoutMs: 20_000, log: false })
     await service.connect()
     const slot = cluster.keySlot('k')
-    let moved = 0
-    const moves = (async () => {
+    const inFlight = new Set()
+    let isOver = false
+    const move = async () => {
       let from = await cluster.nodeOf(slot)
-      for (; moved < 6; moved++) {
+      for (let moved = 0; moved < 6; moved++) {
         const to = cluster.nodes[(cluster.nodes.indexOf(from) + 1) % 3]
         await cluster.migrate(slot, from, to)
         from = to
-        // No call is redirected by what was true two moves ago.
-        await delay(100)
+        // A call that was redirected to a node must not come there when that imports the slot again.
+        await Promise.all(inFlight)
       }
-    })()
+    }
+    const moves = move().finally(() => (isOver = true))
+    // Until it is awaited.
+    moves.catch(() => {})
     const client = service.getClient()
     await Promise.all(Array.from({ length: KEYS }, (_, key) => client.set(`{k}n:${key}`, '0')))
-    verify(await run(client, randomFrom(5), { calls: Infinity, until: () => moved === 6 }), { least: 0.5 })
+    verify(await run(client, randomFrom(5), { calls: Infinity, until: () => isOver, inFlight }), { least: 0.5 })
     await moves
     await service.disconnect()
   })
