@@ -296,7 +296,7 @@ class ApiCache extends Limitable {
     if (singleFlight.isLoading(key) || singleFlight.isInBackoff(key)) return
     ahead.add(key)
     const loader = this.#loader(loads)
-    loader.replace(key, load, this.#storeOptions(entry)).finally(() => ahead.delete(key))
+    loader.replace(key, load, this.#storeOptions(entry), freshMs).finally(() => ahead.delete(key))
   }
 
   #storeOptions({ ttl = this.#shared.ttl, tags, staleWhileRevalidate, staleIfError }) {

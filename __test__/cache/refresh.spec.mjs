@@ -154,6 +154,20 @@ for (const engine of engines) {
           gate.resolve('new')
           await until('both see it', async () => (await both()).every((value) => value === 'new'))
           assert.equal(loads, 1)
+          // One that claims the load only when another has replaced the value does not load.
+          for (let round = 0; round < 40; round++) {
+            loads = 0
+            await left(client, 'a', 10)
+            const soon = async () => (loads++, await new Promise((resolve) => setImmediate(resolve)), round)
+            const callers = Array.from({ length: 20 }, async (_, n) => {
+              const own = n % 2 ? cache : other
+              while ((await own.getOrSet('a', soon, options)) !== round)
+                await new Promise((resolve) => setImmediate(resolve))
+            })
+            await Promise.all(callers)
+            await until('no claim is left', async () => (await client.exists('api:{api:a}:claim')) === 0)
+            assert.equal(loads, 1, `in round ${round}`)
+          }
           await elsewhere.disconnect()
         },
         { sharedLoads: true },

@@ -46,11 +46,11 @@ class Loader {
   }
 
   /** Replaces a fresh value, unless another process does. Never rejects: a failure counts in stats and starts the key's backoff. */
-  async replace(key, load, wanted) {
+  async replace(key, load, wanted, freshMs) {
     const { sharedLoads, timeouts } = this.#shared
     let end
     try {
-      end = sharedLoads ? await claimReplacement(this.#native, key) : () => {}
+      end = sharedLoads ? await claimReplacement(this.#native, key, freshMs) : () => {}
     } catch {
       this.#shared.errors++
     }

@@ -30,12 +30,22 @@ async function turnToLoad(native, key, open, patienceMs) {
 }
 
 /**
- * Claims the load that replaces a fresh value. Resolves to what is to be called after it, with whether it has no value, or to `undefined` if
- * another process has the claim.
+ * Claims the load that replaces a value which is fresh for `freshMs` more milliseconds. Resolves to what is to be called after it, with
+ * whether it has no value, or to `undefined` if another process has the claim or has replaced the value already.
  */
-async function claimReplacement(native, key) {
+async function claimReplacement(native, key, freshMs) {
   const token = crypto.randomUUID()
-  return (await native.claim(key, token, CLAIM_MS, '')) === token ? whileClaimed(native, key, token) : undefined
+  if ((await native.claim(key, token, CLAIM_MS, '')) !== token) return undefined
+  const end = whileClaimed(native, key, token)
+  try {
+    const seconds = await native.ttl(key)
+    if (seconds !== null && seconds * 1000 <= freshMs) return end
+  } catch (error) {
+    end(true)
+    throw error
+  }
+  end(false)
+  return undefined
 }
 
 async function claimed(native, key, token, open) {
