@@ -127,8 +127,13 @@ class ApiCache extends Limitable {
   }
 
   async invalidate(key) {
-    this.#singleFlight.forgetFailure(key)
-    return this.#native.invalidate(key)
+    const singleFlight = this.#singleFlight
+    singleFlight.forgetFailure(key)
+    try {
+      return await this.#native.invalidate(key)
+    } finally {
+      singleFlight.forgetFailure(key)
+    }
   }
 
   deleteMany(keys) {
@@ -165,8 +170,9 @@ class ApiCache extends Limitable {
   }
 
   async setMany(entries) {
-    this.#singleFlight.forgetFailures()
-    return this.#native.setMany(elementsOf(entries, 'entries', ' of { key, value }').map(entryOf))
+    const own = elementsOf(entries, 'entries', ' of { key, value }').map(entryOf)
+    for (const { key } of own) this.#singleFlight.forgetFailure(key)
+    return this.#native.setMany(own)
   }
 
   async getOrSet(key, load, options) {
@@ -198,13 +204,13 @@ class ApiCache extends Limitable {
     const objectOf = (cache) => (cache === ApiCache ? defaultService().cache : cache)
     getResponse = async (cache, key, load, options) => {
       const own = objectOf(cache)
-      const { value } = await own.#lookup(key, load, options, own.#shared.loads.without('errorTtl'))
+      const { value } = await own.#lookup(key, load, options, own.#shared.loadsOf.responses)
       return value
     }
     getOrRefresh = async (cache, key, load, options) => {
       const own = objectOf(cache)
-      const loads = own.#shared.loads.without('errorTtl', 'eagerRefresh')
-      const { value } = await own.#getOrLoad(key, load, setOptionsOf(options), loads, false, true)
+      const { requests } = own.#shared.loadsOf
+      const { value } = await own.#getOrLoad(key, load, setOptionsOf(options), requests, false, true)
       return value
     }
   }
@@ -228,7 +234,7 @@ class ApiCache extends Limitable {
       singleFlight.leave(key, joined)
     }
     if (found?.state === 'hit') {
-      singleFlight.forgetFailure(key)
+      singleFlight.endFailure(key)
       this.#replaceIfDue(key, load, entry, loads, found)
       return { value: found.value, source: 'hit' }
     }

@@ -51,7 +51,7 @@ function jsonOf(value, what) {
   return text
 }
 
-// A caller's getter may throw anything.
+/** The text of what a caller's function or getter threw, which may be anything. */
 function messageOf(error) {
   try {
     return String(error?.message ?? error)
@@ -184,4 +184,4 @@ class Path {
   }
 }
 
-module.exports = { fromJson, jsonOf, toJson }
+module.exports = { fromJson, jsonOf, messageOf, toJson }

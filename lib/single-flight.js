@@ -4,13 +4,13 @@ const { Failures } = require('./cache/failures.js')
 const { later, now } = require('./clock.js')
 const { runAsPartOf, wouldDeadlock } = require('./load-cycles.js')
 const { unlimited } = require('./native-service.js')
+const { Recent } = require('./recent.js')
 
 // How long callers wait for another caller's load before one of them starts its own, and how long a caller waits for its own.
 const LOAD_TIMEOUTS = Object.freeze({ othersMs: 5000, ownMs: 60_000 })
-// Backoff after a failed refresh of a stale value: the first delay, the longest, and how many keys can have one.
+// Backoff after a failed refresh of a stale value: the first delay and the longest.
 const FIRST_BACKOFF_MS = 1000
 const LONGEST_BACKOFF_MS = 60_000
-const MOST_BACKOFFS = 10_000
 
 const shared = new WeakMap()
 let clock = 0
@@ -101,7 +101,7 @@ class Share {
  */
 class SingleFlight {
   #loads = new Map()
-  #backoffs = new Map()
+  #backoffs = new Recent()
   #owner
   #failures = new Failures()
 
@@ -186,8 +186,6 @@ class SingleFlight {
   backOff(key) {
     const last = this.#backoffs.get(key)
     const ms = Math.min(last ? 2 * last.ms : FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS)
-    this.#backoffs.delete(key)
-    if (this.#backoffs.size >= MOST_BACKOFFS) this.#backoffs.delete(this.#backoffs.keys().next().value)
     this.#backoffs.set(key, { ms, until: now() + ms })
   }
 
@@ -207,7 +205,12 @@ class SingleFlight {
     return this.#failures.of(key)
   }
 
-  /** Forgets the failure of a key that is being invalidated. */
+  /** Ends the failure of a key whose value was found. */
+  endFailure(key) {
+    this.#failures.forget(key)
+  }
+
+  /** Forgets the failure of a key that is being invalidated or set. */
   forgetFailure(key) {
     this.#failures.forget(key)
     const load = this.#loads.get(key)

@@ -4,19 +4,13 @@ import { describe, test } from 'node:test'
 
 import { ApiCache, RedisService } from 'cinnabar'
 
-import { deferred, rawClient, refuses, until } from '../helpers.mjs'
-import { engines, freePort } from '../support/engines.mjs'
+import { deferred, refuses, until } from '../helpers.mjs'
+import { engines, freePort, withCacheOn } from '../support/engines.mjs'
 
 for (const engine of engines) {
   describe(`the cache on ${engine.name}`, () => {
-    const withCache = (run, options) => async () => {
-      const service = await engine.makeService()
-      try {
-        await run(new ApiCache(service, options), await rawClient(service), service)
-      } finally {
-        await service.disconnect()
-      }
-    }
+    const withCache = (run, options) =>
+      withCacheOn(engine)((cache, service, client) => run(cache, client, service), options)
 
     test(
       'keeps any JSON value, as plain JSON, for 300 s',

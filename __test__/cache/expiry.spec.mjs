@@ -4,22 +4,15 @@ import { describe, test } from 'node:test'
 
 import { ApiCache, RedisService } from 'cinnabar'
 
-import { deferred, rawClient, refuses, until } from '../helpers.mjs'
+import { deferred, refuses, until } from '../helpers.mjs'
 import { startCluster } from '../support/cluster.mjs'
-import { engines } from '../support/engines.mjs'
+import { engines, withCacheOn } from '../support/engines.mjs'
 
 const down = () => Promise.reject(new Error('the source is down'))
 const none = () => assert.fail('it is cached')
 
 for (const engine of engines) {
-  const withCache = (run, options) => async () => {
-    const service = await engine.makeService()
-    try {
-      await run(new ApiCache(service, options), service, await rawClient(service))
-    } finally {
-      await service.disconnect()
-    }
-  }
+  const withCache = withCacheOn(engine)
   const all = async (cache) => {
     const found = new Map()
     for await (const [key, value] of cache.entries()) found.set(key, value)

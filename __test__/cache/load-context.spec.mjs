@@ -5,18 +5,11 @@ import { describe, test } from 'node:test'
 import { ApiCache, RedisService } from 'cinnabar'
 
 import { deferred, rawClient, refuses, until } from '../helpers.mjs'
-import { engines } from '../support/engines.mjs'
+import { engines, withCacheOn } from '../support/engines.mjs'
 
 for (const engine of engines) {
   describe(`the second argument of a load, on ${engine.name}`, () => {
-    const withCache = (run, options) => async () => {
-      const service = await engine.makeService()
-      try {
-        await run(new ApiCache(service, options), service, await rawClient(service))
-      } finally {
-        await service.disconnect()
-      }
-    }
+    const withCache = withCacheOn(engine)
     const none = () => assert.fail('it is cached')
 
     test(

@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads'
 import { ApiCache, RedisService } from 'cinnabar'
 
 import { deferred, refuses, runModule, until } from '../helpers.mjs'
-import { engines } from '../support/engines.mjs'
+import { engines, withCacheOn } from '../support/engines.mjs'
 
 const [, redis] = engines
 const never = () => new Promise(() => {})
@@ -19,14 +19,7 @@ const twoServices = async ({ kind, makeService, server }) => {
 const later = (value) => new Promise((resolve) => setImmediate(resolve, value))
 
 for (const engine of engines) {
-  const withCache = (run, options) => async () => {
-    const service = await engine.makeService()
-    try {
-      await run(new ApiCache(service, options), service)
-    } finally {
-      await service.disconnect()
-    }
-  }
+  const withCache = withCacheOn(engine)
 
   describe(`loads that ask for what is being loaded, on ${engine.name}`, () => {
     test(

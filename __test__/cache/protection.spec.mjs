@@ -5,8 +5,8 @@ import { describe, test } from 'node:test'
 
 import { ApiCache } from 'cinnabar'
 
-import { rawClient, refuses, until } from '../helpers.mjs'
-import { engines } from '../support/engines.mjs'
+import { refuses, until } from '../helpers.mjs'
+import { engines, withClient } from '../support/engines.mjs'
 
 const LONG = { text: 'cinnabar '.repeat(1000) }
 const none = () => assert.fail('it is cached')
@@ -14,14 +14,7 @@ const lengthOf = (client, name) => client.sendCommand(['STRLEN', name])
 const key = (id) => ({ id, key: randomBytes(32) })
 
 for (const engine of engines) {
-  const withService = (run) => async () => {
-    const service = await engine.makeService()
-    try {
-      await run(service, await rawClient(service))
-    } finally {
-      await service.disconnect()
-    }
-  }
+  const withService = (run) => withClient(engine)((client, service) => run(service, client))
 
   describe(`values that are compressed, on ${engine.name}`, () => {
     test(

@@ -1,23 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { ApiCache } from 'cinnabar'
-
 import { deferred, rawClient, refuses } from '../helpers.mjs'
-import { engines } from '../support/engines.mjs'
+import { engines, withCacheOn } from '../support/engines.mjs'
 
 const down = () => Promise.reject(new Error('the source is down'))
 
 for (const engine of engines) {
   describe(`a stale value whose source is down, on ${engine.name}`, () => {
-    const withCache = (run, options) => async () => {
-      const service = await engine.makeService()
-      try {
-        await run(new ApiCache(service, options), service)
-      } finally {
-        await service.disconnect()
-      }
-    }
+    const withCache = withCacheOn(engine)
     /** Stores a value, and lets `seconds` of its 10 fresh, 20 stale and 30 further ones pass. */
     const aged = async (cache, service, seconds, options = { staleWhileRevalidate: 20 }) => {
       const entry = { ttl: 10, staleIfError: 30, ...options }

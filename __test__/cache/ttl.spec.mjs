@@ -4,19 +4,13 @@ import { describe, test } from 'node:test'
 
 import { ApiCache, RedisService } from 'cinnabar'
 
-import { deferred, rawClient, refuses } from '../helpers.mjs'
-import { engines } from '../support/engines.mjs'
+import { deferred, refuses } from '../helpers.mjs'
+import { engines, withCacheOn } from '../support/engines.mjs'
 
 for (const engine of engines) {
   describe(`the time of a cached value, on ${engine.name}`, () => {
-    const withCache = (run, options) => async () => {
-      const service = await engine.makeService()
-      try {
-        await run(new ApiCache(service, options), await rawClient(service))
-      } finally {
-        await service.disconnect()
-      }
-    }
+    const withCache = (run, options) =>
+      withCacheOn(engine)((cache, service, client) => run(cache, client, service), options)
     const isAbout = (actual, seconds) =>
       assert.ok(actual > seconds - 10 && actual <= seconds, `${actual} of ${seconds}`)
 

@@ -7,7 +7,7 @@ import { describe, test } from 'node:test'
 import { DistributedLock } from 'cinnabar'
 
 import { rawClient, refuses, runJson } from '../helpers.mjs'
-import { engines } from '../support/engines.mjs'
+import { engines, withClient } from '../support/engines.mjs'
 
 const [, redis] = engines
 
@@ -19,14 +19,7 @@ async function all(iterable) {
 
 for (const engine of engines) {
   describe(`holders of locks on ${engine.name}`, () => {
-    const withService = (run) => async () => {
-      const service = await engine.makeService()
-      try {
-        await run(service, await rawClient(service))
-      } finally {
-        await service.disconnect()
-      }
-    }
+    const withService = (run) => withClient(engine)((client, service) => run(service, client))
 
     test(
       'info has the name of the holder, and since when it holds the lock',

@@ -250,7 +250,7 @@ for (const engine of engines) {
            await service.disconnect()
            statuses.push(await status())
            await service.connect()
-           while ((await status()) !== 200) await new Promise((resolve) => setTimeout(resolve, 10))
+           statuses.push(await status())
            console.log('statuses', statuses.join(), process.listenerCount('SIGUSR2'))
            process.exit(0)
          })
@@ -260,7 +260,7 @@ for (const engine of engines) {
         engine.env(),
       )
       const { status, signal, out, err } = await child.ended
-      assert.deepEqual([status, signal, out], [0, null, 'statuses 200,503 1\n'], err)
+      assert.deepEqual([status, signal, out], [0, null, 'statuses 200,503,200 1\n'], err)
     })
 
     test('another listener decides when the process ends', async () => {

@@ -8,7 +8,7 @@
 
 import { randomUUID } from 'node:crypto'
 
-import { RedisService } from 'cinnabar'
+import { ApiCache, RedisService } from 'cinnabar'
 import { advanceTime } from 'cinnabar/testing'
 
 import { rawClient } from '../helpers.mjs'
@@ -59,6 +59,10 @@ const redis = {
 }
 
 export const engines = [memory, redis]
+
+/** A test's body that gets a cache with these options, its service on this engine, which it leaves disconnected, and the raw client. */
+export const withCacheOn = (engine) => (run, options) =>
+  withClient(engine)((client, service) => run(new ApiCache(service, options), service, client))
 
 /** A test's body that gets the raw client of a service on this engine, and the service, which it leaves disconnected. */
 export const withClient = (engine) => (run) => async () => {

@@ -1,6 +1,7 @@
 'use strict'
 
 const { CinnabarError, argumentError } = require('../error.js')
+const { messageOf } = require('../json.js')
 const { describe } = require('../options.js')
 const structured = require('./structured.js')
 
@@ -91,15 +92,6 @@ function isThenable(value) {
   if (typeof value !== 'object' || value === null || typeof value.then !== 'function') return false
   Promise.resolve(value).catch(() => {})
   return true
-}
-
-// A caller's function may throw anything.
-function messageOf(error) {
-  try {
-    return String(error?.message ?? error)
-  } catch {
-    return 'it threw'
-  }
 }
 
 module.exports = { codecOf }

@@ -1,26 +1,22 @@
 'use strict'
 
 const { now } = require('../clock.js')
-
-const MOST = 10_000
+const { Recent } = require('../recent.js')
 
 /** The last failures of loads in this process, for as long as callers get them instead of another load. */
 class Failures {
-  #byKey = new Map()
+  #byKey = new Recent()
 
   /** Keeps the failure of a load of a value with these tags. */
   remember(key, error, seconds, tags) {
-    this.#byKey.delete(key)
-    if (this.#byKey.size >= MOST) this.#byKey.delete(this.#byKey.keys().next().value)
     this.#byKey.set(key, { error, tags, until: now() + seconds * 1000 })
   }
 
   /** `{ error }`, or undefined. */
   of(key) {
-    if (this.#byKey.size === 0) return undefined
     const found = this.#byKey.get(key)
-    if (found && now() >= found.until) this.#byKey.delete(key)
-    else return found
+    if (found === undefined || now() < found.until) return found
+    this.#byKey.delete(key)
     return undefined
   }
 

@@ -45,6 +45,8 @@ function cachePartsOn(service, options) {
     codec,
     ttl,
     loads,
+    // What a handler makes fails for reasons of one request, and where it is part of a request, it cannot be made without it.
+    loadsOf: { responses: loads.without('errorTtl'), requests: loads.without('errorTtl', 'eagerRefresh') },
     timeouts,
     isNear: Boolean(near),
     isStrict: near?.mode === 'strict',

@@ -1,6 +1,7 @@
 'use strict'
 
-// The codec 'structured': JSON in which an object with a field `$` stands for what JSON lacks. Its errors show nothing of a value.
+// The codec 'structured': JSON in which an object with a field `$` stands for what JSON lacks. Its errors show nothing of a value. `v8.serialize`
+// has another form in each runtime, and none that other clients can read.
 
 const { Buffer } = require('node:buffer')
 const { types } = require('node:util')

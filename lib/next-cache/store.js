@@ -6,7 +6,7 @@ const { claimPrefix } = require('../prefixes.js')
 const { headerText, readEntry, writeEntry } = require('./entry.js')
 const { Keys } = require('./keys.js')
 const { outageOf } = require('./outage.js')
-const { Recent } = require('./recent.js')
+const { Recent } = require('../recent.js')
 const { StoreClock, localTime } = require('./store-clock.js')
 const { Tags } = require('./tag-states.js')
 

@@ -116,8 +116,7 @@ impl Adapter {
         self.core.submit(env, self.core.operation("LIST SESSIONS", Empty::Null), |js| {
             let count = js.whole_within(count.raw(), "scanCount", 1..=1_000_000)?;
             Ok(self.texts.scan(cursor, count).map(|(cursor, names)| {
-                let names = names.into_iter().map(Output::text).collect();
-                Output::Object(vec![Output::field("cursor", cursor), ("names".into(), Output::List(names))])
+                Output::Object(vec![Output::field("cursor", cursor), Output::field("names", names)])
             }))
         })
     }

@@ -182,8 +182,7 @@ impl Cache {
         self.core.submit(env, self.core.operation("GET", Empty::Null), |js| {
             let count = js.whole_within(count.raw(), "scanCount", 1..=1_000_000)?;
             Ok(self.cache.scan(cursor, count).map(|(cursor, names)| {
-                let names = names.into_iter().map(Output::text).collect();
-                Output::Object(vec![Output::field("cursor", cursor), ("names".into(), Output::List(names))])
+                Output::Object(vec![Output::field("cursor", cursor), Output::field("names", names)])
             }))
         })
     }

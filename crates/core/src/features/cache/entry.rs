@@ -115,10 +115,7 @@ impl Entry {
         let mut stored = vec![HEADER_MAGIC];
         serde_json::to_writer(&mut stored, &header).map_err(unwritable)?;
         let text = compressed.as_deref().unwrap_or(json.as_bytes());
-        let sealed = match &protection.encryption {
-            None => None,
-            Some(keys) => Some(Protection::seal(keys, key, &stored[1..], text)?),
-        };
+        let sealed = protection.seal(key, &stored[1..], text)?;
         stored.push(b'\n');
         stored.extend_from_slice(sealed.as_deref().unwrap_or(text));
         Ok(stored.into())

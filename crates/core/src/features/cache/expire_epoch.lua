@@ -1,6 +1,6 @@
 -- Expires the epoch of a tag: values that record it become stale, but stay valid.
 -- KEYS[1] the epoch
--- Returns 1, or 0 if there is none, since then no value records it.
+-- Returns 1, or 0 if the tag has no epoch, which means that no value with the tag is stored.
 --
 -- An expired epoch is its id and the times at which it was expired, in ms since 1970, each later than the one before. Of more than 16 the second is
 -- dropped, and the one behind it marked by a tilde.

@@ -49,9 +49,9 @@ impl Protection {
         if json.len() == bytes { Ok(json.into()) } else { Err(damaged()) }
     }
 
-    /// Encrypts what is stored at a key behind this header.
-    pub fn seal(keys: &KeyRing, name: &[u8], header: &[u8], text: &[u8]) -> Result<Vec<u8>> {
-        keys.seal(&authenticated(name, header), text)
+    /// Encrypts what is stored at a key behind this header, if values are encrypted.
+    pub fn seal(&self, name: &[u8], header: &[u8], text: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.encryption.as_ref().map(|keys| keys.seal(&authenticated(name, header), text)).transpose()
     }
 
     /// Decrypts it; `None` if no key of this cache has encrypted it there, with this header.
