@@ -26,8 +26,9 @@ for (const engine of engines) {
           new (createCacheHandler({ service: each, ...options, ...more }))({ serverDistDir: dist, revalidatedTags: [] })
         try {
           const [one, other] = [make(service), make(beside)]
-          await beginTags(() => one.get('/first', PAGE))
-          await run(one, other, await rawClient(service), (...args) => make(service, ...args), service)
+          const client = await rawClient(service)
+          await beginTags(client, options.prefix)
+          await run(one, other, client, (...args) => make(service, ...args), service)
         } finally {
           await Promise.all([service.disconnect(), beside.disconnect()])
         }
@@ -192,7 +193,10 @@ for (const engine of engines) {
           const stored = handlers.set('key', promise)
           await other.revalidateTag([invalidated])
           const request = make()
-          assert.equal(await request.get('/page', PAGE), null)
+          const reading = request.get('/page', PAGE)
+          await new Promise((r) => setImmediate(r))
+          for (const end = now() + 20; now() < end; );
+          assert.equal(await reading, null)
           await handlers.set('short', Promise.resolve(entryOf('begun and ended meanwhile')))
           // Next.js lets this request join the generation, whose result ends up in the page.
           resolve(begun)

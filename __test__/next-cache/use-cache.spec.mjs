@@ -17,8 +17,9 @@ for (const engine of engines) {
       const beside = engine.beside(service)
       try {
         const [one, other] = [service, beside].map((each) => createCacheHandlers({ service: each, ...options }))
-        await beginTags(() => one.get('first', []))
-        await run(one, other, await rawClient(service), service)
+        const client = await rawClient(service)
+        await beginTags(client, options?.prefix)
+        await run(one, other, client, service)
       } finally {
         await Promise.all([service.disconnect(), beside.disconnect()])
       }
