@@ -7,7 +7,7 @@
 import { main, run } from './run.mjs'
 import { forTesting } from './setup.mjs'
 import { runSpecs } from './specs.mjs'
-import { count } from './totals.mjs'
+import { count, failures } from './totals.mjs'
 
 const parts = {
   rust: () => run('cargo', ['test', '--locked', '--workspace', '--features', 'fred', '--no-fail-fast']),
@@ -28,6 +28,7 @@ await main(async () => {
 
   const total = { passed: 0, failed: 0, skipped: 0 }
   const broken = []
+  const failed = []
   for (const part of named.length ? named : Object.keys(parts)) {
     const started = Date.now()
     console.log(`\n== ${part}`)
@@ -40,8 +41,12 @@ await main(async () => {
       broken.push(`${part}: ${error.message}`)
     }
     for (const [what, number] of Object.entries(count(output))) total[what] += number
+    failed.push(...failures(output))
     console.log(`== ${part} took ${Math.round((Date.now() - started) / 1000)} s`)
   }
+
+  // Once more at the end, where a long log is read first.
+  for (const text of failed) console.error(`\n${text}`)
 
   // No test may be skipped because something is missing: it must fail and say what is missing.
   if (total.skipped) broken.push(`${total.skipped} skipped`)

@@ -1,4 +1,4 @@
-// Adds up what the test runners printed.
+// Sums up what the test runners printed.
 
 /** The totals of the runners' summaries. */
 export function count(output) {
@@ -14,4 +14,11 @@ export function count(output) {
     total[names[what]] += Number(number)
   }
   return total
+}
+
+/** What the runners say of each failed test, as they print it after all tests. */
+export function failures(output) {
+  const node = /^✖ failing tests:\n(?:(?!== ).*\n?)*/gm
+  const rust = /^failures:\n\n----[^]*?(?=^test result: )/gm
+  return [...output.matchAll(rust), ...output.matchAll(node)].map(([text]) => text.trimEnd())
 }
