@@ -107,8 +107,8 @@ export declare class Cache {
   /** Ends a claim after its load; `failed` if that has produced no value. */
   endClaim(key: unknown, token: string, failed: boolean): RawValue
   /**
-   * Returns the value of a key if it is near: undefined, or `[json, id, position, cell, generation, tagChanges, leftMs, lifeMs]`. `json` is null
-   * if the value still has `known_id`. `tagChanges` is -1 for a value without tags.
+   * Returns the value of a key if it is near, or undefined: `[json, id, position, cell, generation, tagChanges, leftMs, lifeMs]`. `json` is null if the
+   * value still has `known_id`.
    */
   nearCopy(key: unknown, knownId: number, isConfirmed: boolean): RawValue
   /** Returns the value of a key if it is near, as `near_copy` does; otherwise a promise, as `get` does. */
@@ -479,7 +479,25 @@ export declare class Sessions {
   idOf(key: unknown): string | null
   /** The names of some sessions: `{ cursor, ids, hashes }`, or null without a server. */
   scan(cursor: string): RawValue
-  /** Takes `{ prefix, ttl, absoluteTtl, rolling, tokens, encryption: { keys: [{ id, key }], acceptPlain }, cookie: { name, path, domain, secure, sameSite, partitioned } }`. */
+  /** Returns a session if it is near, as `Cache::near_copy` does, or undefined. What cannot be an id is not found. */
+  nearCopy(id: unknown, knownId: number, isConfirmed: boolean): RawValue
+  /** Returns the user of a token if it is near, in the same way. */
+  nearUser(token: unknown, knownId: number, isConfirmed: boolean): RawValue
+  /** Returns a session if it is near, as `near_copy` does; otherwise a promise, as `get` does. */
+  getNear(id: unknown, knownId: number): RawValue
+  /** Returns the memory that says whether copies are still right, as a `Float64Array`; null where memory cannot be shared. */
+  nearWords(): RawValue
+  /** Returns for how many milliseconds a process may have near what has just ended; 0 where that is not waited for. */
+  nearLapseMs(): number
+  /** Returns the time of the clock by which the memory says until when it is right, in milliseconds. */
+  nearTime(): number
+  /** Deletes the cached user of a token; returns how many keys were deleted. */
+  invalidateToken(token: unknown): RawValue
+  /** Reads a token from the cache: `{ hash, user, stamp }`. `loading` says that a load for it is running in this process. */
+  lookup(token: unknown, loading: unknown): RawValue
+  /** Caches a loaded user with its possible ids, unless the token or one of these users was invalidated after the lookup. */
+  fill(hash: unknown, stamp: unknown, user: unknown, owners: unknown, ttl: unknown): RawValue
+  /** Takes `{ prefix, ttl, absoluteTtl, rolling, tokens, encryption: { keys: [{ id, key }], acceptPlain }, cookie: { name, path, domain, secure, sameSite, partitioned }, near }`. */
   constructor(service: Service, options: unknown)
   /** Returns the same object with limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Sessions
@@ -520,19 +538,13 @@ export declare class Sessions {
   destroyByTag(tag: unknown): RawValue
   /** Deletes every session of a user; returns how many. */
   invalidateUser(user: unknown): RawValue
-  /** Deletes the cached user of a token; returns how many keys were deleted. */
-  invalidateToken(token: unknown): RawValue
   /** The ids of a user's sessions. */
   listSessions(user: unknown): RawValue
   /** A user's sessions without their ids: `[{ publicId, ttlMs, current, session }]`. `current` is the id or token of one, or null. */
   describe(user: unknown, current: unknown): RawValue
   /** Deletes the session of a user with this public id; returns how many keys were deleted. */
   destroyOf(user: unknown, publicId: unknown): RawValue
-  /** Reads a token from the cache: `{ hash, user, stamp }`. `loading` says that a load for it is running in this process. */
-  lookup(token: unknown, loading: unknown): RawValue
-  /** Caches a loaded user with its possible ids, unless the token or one of these users was invalidated after the lookup. */
-  fill(hash: unknown, stamp: unknown, user: unknown, owners: unknown, ttl: unknown): RawValue
-  /** Returns `{ hits, misses, errors }` of reads and validations. */
+  /** Returns `{ hits, misses, errors, nearHits }` of reads and validations. */
   stats(): RawValue
 }
 

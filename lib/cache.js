@@ -11,7 +11,7 @@ const {
   setOptionsOf,
 } = require('./cache/call-options.js')
 const { canonicalText } = require('./cache/canonical.js')
-const { deepFreeze } = require('./cache/deep-freeze.js')
+const { deepFreeze } = require('./near/deep-freeze.js')
 const { imageInfo, imageKey } = require('./cache/image.js')
 const { Loader } = require('./cache/loader.js')
 const { cachePartsOn } = require('./cache/parts.js')

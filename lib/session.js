@@ -18,6 +18,7 @@ const { RequestSession, assertPlace, tokenOfHandle } = require('./session/handle
 const { SessionCookie, cookieOptions } = require('./session/cookie.js')
 const { encryptionOptions } = require('./session/encryption.js')
 const { newNames } = require('./session/names.js')
+const { assertNear, nearTiersOn, strictly } = require('./session/near.js')
 const { isCrossSiteWrite } = require('./session/cross-site.js')
 const { withSession } = require('./session/with-session.js')
 const { presets } = require('./session/presets.js')
@@ -45,19 +46,32 @@ class SessionManager extends Limitable {
       const { prefix = defaultPrefixes.sessions, connections } = own
       const trustedOrigins = originsOf(own.trustedOrigins)
       const encryption = encryptionOptions(own.encryption)
+      assertNear(own.near)
       const make = (native) => {
         const cookie = cookieOptions(own.cookie)
-        const sessions = new binding.Sessions(native, { __proto__: null, ...own, cookie, encryption })
+        const plain = new binding.Sessions(native, { __proto__: null, ...own, cookie, encryption })
+        const sessions = own.near?.mode === 'strict' ? strictly(plain) : plain
+        const near = own.near ? nearTiersOn(native, plain, own.near) : undefined
         claimPrefix(native, 'sessions', prefix)
         claimPrefix(native, 'connections', connections?.prefix ?? defaultPrefixes.connections)
         const singleFlight = singleFlightOf(native, `session ${prefix}`)
         const isOwnCookie = own.cookie?.name !== undefined
         const isLimited = own.maxPerUser !== undefined
         const { absoluteTtl, rolling = false } = own
-        return { native: sessions, singleFlight, trustedOrigins, cookie, isOwnCookie, isLimited, absoluteTtl, rolling }
+        return {
+          native: sessions,
+          near,
+          singleFlight,
+          trustedOrigins,
+          cookie,
+          isOwnCookie,
+          isLimited,
+          absoluteTtl,
+          rolling,
+        }
       }
       // The store's errors that callers did not get, and the validations that used `load` alone.
-      return featureOn(service, make, { errors: 0, fallbacks: 0 })
+      return featureOn(service, make, { isNear: Boolean(own.near), errors: 0, fallbacks: 0 })
     })
   }
 
@@ -91,13 +105,24 @@ class SessionManager extends Limitable {
 
   getSession(id, options) {
     const isRequest = typeof id === 'object' && id !== null
-    return isRequest || options !== undefined ? this.#sessionOf(id, options) : this.#native.get(id)
+    return isRequest || options !== undefined ? this.#sessionOf(id, options) : this.#get(id)
+  }
+
+  #get(id) {
+    const near = this.#near
+    return near ? near.sessions.get(id) : this.#native.get(id)
+  }
+
+  // Calls with limits, which may already apply, are made in any case.
+  get #near() {
+    const { made, shared } = partsOf(this)
+    return shared.isNear && limitsOf(this) === NO_LIMITS && made.error === undefined ? made.near : undefined
   }
 
   async #sessionOf(request, options) {
     const [sessions, { cookie }] = readCall(this, options, REQUEST_OPTIONS)
     const id = this.#tokenIn(request, cookie)
-    return id === null ? null : sessions.#native.get(id)
+    return id === null ? null : sessions.#get(id)
   }
 
   async fromRequest(request, options) {
@@ -106,9 +131,14 @@ class SessionManager extends Limitable {
     const { cookie, trustedOrigins, absoluteTtl, rolling } = partsOf(this).made
     const token = tokenOf(request, cookie.name)
     const crossSite = isCrossSiteWrite(request, trustedOrigins)
-    const opened = token === null || crossSite ? null : await native.open(token)
+    const opened = token === null || crossSite ? null : (sessions.#openedNear(token) ?? (await native.open(token)))
     const writer = new SessionCookie(native, cookie, { absoluteTtl, rolling })
     return new RequestSession(native, writer, { token, opened, crossSite })
+  }
+
+  #openedNear(token) {
+    const copy = this.#near?.sessions.hit(token)
+    return copy && { session: copy.fresh(), token: null, ttlMs: copy.lifeMs }
   }
 
   withSession(handler, options) {
@@ -250,6 +280,8 @@ class SessionManager extends Limitable {
   }
 
   async #validate(token, own) {
+    const near = this.#near?.users.hit(token)
+    if (near !== undefined) return near.fresh()
     const calledAt = now()
     const singleFlight = this.#singleFlight
     const joined = singleFlight.join(token)
@@ -302,7 +334,13 @@ class SessionManager extends Limitable {
   stats() {
     const stats = this.#native.stats()
     const { errors, fallbacks } = this.#shared
-    return { ...stats, errors: stats.errors + errors, fallbacks }
+    const nearHits = stats.nearHits + this.#nearHits
+    return { ...stats, hits: stats.hits + this.#nearHits, nearHits, errors: stats.errors + errors, fallbacks }
+  }
+
+  get #nearHits() {
+    const { sessions, users } = partsOf(this).made.near ?? {}
+    return (sessions?.hits ?? 0) + (users?.hits ?? 0)
   }
 
   create(userId, data, options) {

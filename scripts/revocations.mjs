@@ -1,7 +1,11 @@
-// `npm run revocations`: races of sign-out.  npm run revocations -- --races 100000 --seed 1 --policy allkeys-lru --seconds 600
+// `npm run revocations`: races of sign-out.  npm run revocations -- --races 100000 --seed 1 --policy allkeys-lru --seconds 600 --near strict
 //
 // Four processes write, renew, read and load the sessions of users while one of them signs the user, the tag or the token out, on a
 // server that constantly evicts keys. A session accepted by a call that started after the sign-out had resolved is counted.
+//
+// With `--near push` or `--near strict`, sessions and users are near, all processes read them all the time, and the pushes to one of the
+// processes stop again and again. `late` counts the sign-outs after which a process still accepted, and `lateMs` says by how much at most:
+// in all processes, and in those whose pushes never stopped.
 
 import { fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -11,6 +15,10 @@ import { parseArgs } from 'node:util'
 const PROCESSES = 4
 const BATCH = 64
 const KINDS = ['user', 'tag', 'token']
+// The process whose pushes stop, for how long, and how stale what is near may be by default.
+const FROZEN = PROCESSES - 1
+const FREEZE_MS = 600
+const MAX_STALENESS_MS = 500
 
 async function lead() {
   const { values } = parseArgs({
@@ -19,9 +27,11 @@ async function lead() {
       seed: { type: 'string', default: '1' },
       seconds: { type: 'string', default: 'Infinity' },
       policy: { type: 'string', default: 'allkeys-random' },
+      near: { type: 'string', default: 'off' },
     },
   })
   const { startRedis } = await import('../__test__/support/redis.mjs')
+  const { relay } = await import('../__test__/support/near/proxy.mjs')
   const server = await startRedis()
   const info = async () => {
     const read = async (section) => (await server.command('INFO', section)).toString()
@@ -31,9 +41,13 @@ async function lead() {
   const used = (await info())('used_memory')
   await server.command('CONFIG', 'SET', 'maxmemory-policy', values.policy)
   await server.command('CONFIG', 'SET', 'maxmemory', String(used + 3_000_000))
-  const workers = Array.from({ length: PROCESSES }, (_, index) => new Peer(index, server.url, Number(values.seed)))
+  const proxy = await relay(server.port)
+  const urlOf = (index) => (values.near !== 'off' && index === FROZEN ? `redis://127.0.0.1:${proxy.port}` : server.url)
+  const peer = (_, index) => new Peer(index, urlOf(index), values)
+  const workers = Array.from({ length: PROCESSES }, peer)
 
-  const total = { races: 0, alive: 0, cached: 0, missing: 0, accepted: 0, failed: 0 }
+  const total = { races: 0, alive: 0, cached: 0, missing: 0, accepted: 0, failed: 0, near: 0, late: 0 }
+  const lateMs = { all: 0, pushed: 0 }
   const began = performance.now()
   const past = () => (performance.now() - began) / 1000
   while (total.races < Number(values.races) && past() < Number(values.seconds)) {
@@ -46,15 +60,33 @@ async function lead() {
     const made = await all('make', races)
     for (const [at, race] of races.entries()) race.made = made.map((each) => each[at]).filter(Boolean)
     for (const counts of await all('read', races)) add(total, counts)
-    for (const counts of await all('race', races)) add(total, counts)
-    total.accepted += (await all('check', races)).reduce((sum, { accepted }) => sum + accepted, 0)
+    if (total.races % (4 * BATCH) === 0) proxy.freezePushes(FREEZE_MS)
+    const resolved = []
+    for (const { resolvedAt, ...counts } of await all('race', races)) {
+      add(total, counts)
+      for (const [at, time] of resolvedAt) resolved[at] = time
+    }
+    for (const [index, { acceptedAt, ...counts }] of (await all('check', races)).entries()) {
+      add(total, counts)
+      for (const [at, time] of acceptedAt.entries()) {
+        const late = time - resolved[at]
+        if (!(late > 0)) continue
+        total.late++
+        lateMs.all = Math.max(lateMs.all, late)
+        if (index !== FROZEN) lateMs.pushed = Math.max(lateMs.pushed, late)
+      }
+    }
     total.races += BATCH
   }
   const seconds = Math.round(past())
   const evicted = (await info())('evicted_keys')
   for (const worker of workers) worker.end()
-  console.log(JSON.stringify({ ...total, evicted, policy: values.policy, seed: values.seed, seconds }))
-  process.exitCode = total.accepted === 0 && total.alive > 0 && total.cached > 0 && evicted > 0 ? 0 : 1
+  proxy.close()
+  const { near, policy, seed } = values
+  console.log(JSON.stringify({ ...total, lateMs, evicted, mode: near, policy, seed, seconds }))
+  const isRight = near === 'push' ? lateMs.all <= MAX_STALENESS_MS : total.accepted === 0 && total.late === 0
+  const showsSomething = total.alive > 0 && total.cached > 0 && evicted > 0 && (near === 'off' || total.near > 0)
+  process.exitCode = isRight && showsSomething ? 0 : 1
 }
 
 function add(total, counts) {
@@ -66,9 +98,9 @@ class Peer {
   #child
   #pending = []
 
-  constructor(index, url, seed) {
+  constructor(index, url, { seed, near }) {
     this.#child = fork(fileURLToPath(import.meta.url), {
-      env: { PATH: process.env.PATH, URL_OF_SERVER: url, INDEX: index, SEED: seed },
+      env: { PATH: process.env.PATH, URL_OF_SERVER: url, INDEX: index, SEED: seed, NEAR: near },
     })
     this.#child.on('message', (result) => this.#pending.shift().resolve(result))
     this.#child.on('exit', (code) =>
@@ -90,16 +122,21 @@ class Peer {
 
 async function work() {
   const { RedisService, SessionManager } = await import('../index.js').then((module) => module.default)
-  const { URL_OF_SERVER, INDEX, SEED } = process.env
+  const { URL_OF_SERVER, INDEX, SEED, NEAR } = process.env
   const index = Number(INDEX)
   const random = dice(Number(SEED) * 7919 + index)
   const service = new RedisService({ url: URL_OF_SERVER, log: false, timeoutMs: 60_000, breaker: false })
-  const sessions = new SessionManager(service)
+  const isNear = NEAR !== 'off'
+  const sessions = new SessionManager(service, isNear ? { near: { mode: NEAR } } : {})
   const rolling = new SessionManager(service, { rolling: true, ttl: 100 })
   const loads = new Map()
   const pause = () => new Promise((resolve) => setTimeout(resolve, random() * 8))
   let fills = 0
   let failed = 0
+  // Of the current races: when each was last accepted, and what ends the reading.
+  let acceptedAt = []
+  let stopReading = async () => {}
+  let nearBefore = 0
 
   // Other keys that compete with the sessions for memory.
   const fill = (count) =>
@@ -146,6 +183,8 @@ async function work() {
       return all
     },
     async read(races) {
+      if (isNear)
+        for (let round = 0; round < 3; round++) await Promise.all(readsOf(races).map(([, read]) => tolerate(read())))
       const counts = { alive: 0, cached: 0, missing: 0 }
       await Promise.all(
         races.flatMap((race) => [
@@ -165,12 +204,14 @@ async function work() {
     },
     async race(races) {
       failed = 0
+      const resolvedAt = []
+      if (isNear) readAlways(races)
       const accepted = await Promise.all(
         races.map(async (race) => {
           const gate = loads.get(race.name)
           loads.delete(race.name)
           // Two of the four sessions; a different two in each process.
-          const busy = race.made.filter((_, at) => (at - index + PROCESSES) % PROCESSES < 2)
+          const busy = isQuiet(race) ? [] : race.made.filter((_, at) => (at - index + PROCESSES) % PROCESSES < 2)
           const noise = busy.map(async ({ id }, at) => {
             await pause()
             await tolerate(sessions.updateSession(id, { n: at }))
@@ -182,19 +223,62 @@ async function work() {
           let found = 0
           if (race.by === index) {
             await pause()
-            if (await signOut(race)) found = await accept(race)
+            if (await signOut(race)) {
+              resolvedAt.push([races.indexOf(race), steadyMs()])
+              found = await accept(race)
+            }
           }
           await Promise.all([...noise, opens, gate?.done])
           return found
         }),
       )
       await fill(40)
-      return { accepted: accepted.reduce((sum, each) => sum + each, 0), failed }
+      return { accepted: accepted.reduce((sum, each) => sum + each, 0), failed, resolvedAt }
     },
     async check(races) {
+      await stopReading()
       const accepted = await Promise.all(races.map((race) => accept(race)))
-      return { accepted: accepted.reduce((sum, each) => sum + each, 0) }
+      const near = sessions.stats().nearHits - nearBefore
+      nearBefore += near
+      return { accepted: accepted.reduce((sum, each) => sum + each, 0), near, acceptedAt }
     },
+  }
+
+  // What changes all the time is never near.
+  function isQuiet(race) {
+    return isNear && race.by % 2 === 0
+  }
+
+  /** Reads of what is raced, each with the index of its race. */
+  function readsOf(races) {
+    return races.flatMap((race, at) => [
+      ...idsOf(race).map((id) => [at, () => sessions.getSession(id)]),
+      ...tokensOf(race)
+        .filter((token) => token.startsWith('quick'))
+        .map((token) => [at, () => sessions.validateSession(token, { load: () => null })]),
+    ])
+  }
+
+  // Reads what is raced until `stopReading`, so that it is near, and notes when each was last accepted.
+  function readAlways(races) {
+    let isReading = true
+    acceptedAt = races.map(() => 0)
+    const reads = readsOf(races)
+    const reading = (async () => {
+      while (isReading) {
+        await Promise.all(
+          reads.map(async ([at, read]) => {
+            const begunAt = steadyMs()
+            if (await tolerate(read())) acceptedAt[at] = Math.max(acceptedAt[at], begunAt)
+          }),
+        )
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    })()
+    stopReading = async () => {
+      isReading = false
+      await reading
+    }
   }
 
   // Repeated until it succeeds: what a full server refuses was not done.
@@ -222,6 +306,11 @@ async function work() {
   }
 
   process.on('message', async ({ step, races }) => process.send(await steps[step](races)))
+}
+
+/** The clock that all processes of a machine share. */
+function steadyMs() {
+  return Number(process.hrtime.bigint()) / 1e6
 }
 
 /** Random numbers from 0 to 1, repeatable by seed. */

@@ -19,6 +19,7 @@ mod keys;
 mod limit;
 mod limits;
 mod lock;
+mod near;
 mod node_api;
 mod open_store;
 mod operation;

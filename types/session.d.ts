@@ -61,6 +61,11 @@ export interface SessionManagerOptions {
   encryption?: SessionEncryption
   /** The cookie that `fromRequest` reads and `commit` sets. */
   cookie?: SessionCookieOptions
+  /**
+   * Keeps sessions and validated users near: in the memory of this process, shared by its threads, so that reading them again costs no call.
+   * `true` is `{ mode: 'push' }`. Default: not at all. See {@link NearSessionsOptions}.
+   */
+  near?: boolean | NearSessionsOptions
   /** Whether new sessions are events of `watch` too, which costs one more round trip for each. Default `false`. */
   events?: boolean
   /** Connections of `bind`. */
@@ -78,6 +83,34 @@ export interface SessionManagerOptions {
    * a user; `'*'` for all. Default `[]`: such requests are refused, since they may be forged.
    */
   trustedOrigins?: readonly string[] | '*'
+}
+
+/**
+ * How sessions and validated users are kept near. `fromRequest`, `getSession` and `validateSession` find one near from the second time that it is read,
+ * until its ttl ends, a rolling session is due for renewal, or it is changed or ended by this or any other program; the server pushes which
+ * keys change. What this process does, all managers in it see at once. Calls with a signal or a `timeoutMs` of their own always ask the server, as does
+ * a token that was rotated. For the server, its permissions and what happens without them, see {@link NearOptions}.
+ *
+ * Decrypted data of sessions is in the memory of the process then, and is found only by managers with the same keys.
+ */
+export interface NearSessionsOptions {
+  /**
+   * When a sign-out counts in other processes. With `'push'` they see it once it was pushed, which takes about a millisecond, and at most
+   * `maxStalenessMs` after it was acknowledged, whatever happens to a connection. With `'strict'`, `destroySession`, `destroySessionOf`,
+   * `destroyByTag`, `invalidateUser` and `invalidateToken` resolve only when no process accepts any more what they have ended, 255 ms
+   * later; use it in all processes, since only a call of a manager with this mode waits. Reads cost the same in both. Default `'push'`.
+   */
+  mode?: 'push' | 'strict'
+  /**
+   * The most bytes of keys and values, at least 65,536. Each thread also keeps parsed copies of its own, of about half as many bytes at
+   * most. Default 67,108,864 (64 MiB).
+   */
+  maxBytes?: number
+  /**
+   * For how long sessions are near without news from the server, in milliseconds from 20 to 60,000: for how long one that was ended
+   * elsewhere is accepted at most. The server is asked four times as often. Default 500; 250 and fixed with `'strict'`.
+   */
+  maxStalenessMs?: number
 }
 
 /**
@@ -249,6 +282,8 @@ export interface ValidateOptions<User> extends TokenOptions {
 export interface SessionStats extends CacheStats {
   /** Failures of the store, those that a fallback hid from the caller, and values that did not decrypt, which count as misses too. */
   errors: number
+  /** How many of the `hits` were near, and cost no call. */
+  nearHits: number
   /** How often `validateSession` called `load` without the store, because the server could not be reached. */
   fallbacks: number
 }

@@ -195,7 +195,7 @@ for (const engine of engines) {
           const request = make()
           const reading = request.get('/page', PAGE)
           await new Promise((r) => setImmediate(r))
-          for (const end = now() + 20; now() < end; );
+          for (const end = now() + 20; now() < end;);
           assert.equal(await reading, null)
           await handlers.set('short', Promise.resolve(entryOf('begun and ended meanwhile')))
           // Next.js lets this request join the generation, whose result ends up in the page.

@@ -48,6 +48,33 @@ describe('sessions in a cluster', () => {
     await other.disconnect()
   })
 
+  test('that are near are not found after they were ended by another service, wherever their keys lie', async () => {
+    const other = new RedisService({ url: cluster.url, log: false })
+    const [here, there] = [service, other].map((each) => new SessionManager(each, { near: { mode: 'strict' } }))
+    try {
+      const users = Array.from({ length: 12 }, (_, n) => `near${n}`)
+      const reads = await Promise.all(
+        users.map(async (user) => {
+          const id = await there.createSession(user)
+          await there.validateSession(`token of ${user}`, { load: () => ({ id: user }) })
+          const validate = () => here.validateSession(`token of ${user}`, { load: () => null })
+          return [() => here.getSession(id), validate]
+        }),
+      )
+      await until('all are near', async () => {
+        const before = here.stats().nearHits
+        assert.ok((await Promise.all(reads.flat().map((read) => read()))).every(Boolean))
+        return here.stats().nearHits - before === 2 * users.length
+      })
+      for (const [at, user] of users.entries()) {
+        await there.invalidateUser(user)
+        assert.deepEqual(await Promise.all(reads[at].map((read) => read())), [null, null], user)
+      }
+    } finally {
+      await other.disconnect()
+    }
+  })
+
   test('sockets are closed on another process, and their states are listed, wherever their keys lie', async () => {
     const other = new RedisService({ url: cluster.url, log: false })
     const there = new SessionManager(other)

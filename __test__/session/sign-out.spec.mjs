@@ -440,6 +440,18 @@ describe('signing out in other processes', () => {
     assert.deepEqual([races, accepted], [384, 0])
     assert.ok(alive > 0 && cached > 0 && evicted > 0)
   })
+
+  for (const near of ['push', 'strict']) {
+    test(`of a few hundred races of sessions that are near (${near}), none is accepted for longer than may be`, async () => {
+      const args = ['--races', '256', '--seed', '12', '--near', near]
+      const { status, out, err } = await runNode([`${root}/scripts/revocations.mjs`, ...args], { timeout: 170_000 })
+      assert.equal(status, 0, out + err)
+      const { near: hits, late, lateMs } = JSON.parse(out)
+      assert.ok(hits > 1000, out)
+      if (near === 'strict') assert.equal(late, 0)
+      else assert.ok(lateMs.all <= 500, out)
+    })
+  }
 })
 
 describe('signing out of a server that is full', () => {

@@ -131,6 +131,8 @@ export async function misuse(): Promise<void> {
   new ApiCache(redisService, { onUnavailable: 'empty' })
   // @ts-expect-error one of four words
   new RateLimiter(redisService, { onUnavailable: 'miss' })
+  // @ts-expect-error one of two words
+  new SessionManager(redisService, { near: { mode: 'fast' } })
   // @ts-expect-error sessions have no such choice
   new SessionManager(redisService, { onUnavailable: 'throw' })
   // @ts-expect-error a key has an id, by which it is found

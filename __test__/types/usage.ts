@@ -146,6 +146,8 @@ export async function service(): Promise<void> {
   const at: string | undefined = frozen?.at
   const found = await cached.lookup('key', () => ({ names }), { staleIfError: 60 })
   void [at, found.value.names, found.source === 'near', cached.stats().nearHits]
+  const nearby = new SessionManager(redisService, { near: { mode: 'push', maxBytes: 1 << 20, maxStalenessMs: 100 } })
+  void [nearby.stats().nearHits, new SessionManager(redisService, { near: true })]
   await DistributedLock.withLock('key', () => 1, 5, { signal })
   await SessionManager.validateSession('token', { load: () => ({ id: 1 }), timeoutMs: 200 })
   await service.getClient().sendCommand(['GET', 'key'], { signal, buffers: true })

@@ -1,24 +1,21 @@
 'use strict'
 
 const { binding } = require('../bridge.js')
-const { beforeDisconnect } = require('../draining.js')
 const { argumentError } = require('../error.js')
 const { featureOn } = require('../feature.js')
-const { unlimited } = require('../native-service.js')
 const names = require('../option-names.js')
 const { assertMilliseconds, describe, readOptions } = require('../options.js')
 const { claimPrefix, defaultPrefixes } = require('../prefixes.js')
 const { encryptionOptions } = require('../session/encryption.js')
 const { LOAD_TIMEOUTS, singleFlightOf } = require('../single-flight.js')
+const { nearTierOn } = require('../near/tier-on.js')
 const { withFiniteTtl } = require('../ttl.js')
 const { codecOf } = require('./codec.js')
 const { codedCache } = require('./coded-cache.js')
 const { LOAD_OPTIONS, LoadOptions } = require('./load-options.js')
-const { NearTier } = require('./near-tier.js')
 
 const OWN_OPTIONS = ['codec', 'loadTimeoutMs', 'sharedLoads', ...LOAD_OPTIONS]
 const OPTIONS = { ...names.cache, ...Object.fromEntries(OWN_OPTIONS.map((name) => [name, true])) }
-const NEAR_BYTES = 64 * 1024 * 1024
 
 /** What a new cache is made of, for the constructor of `Limitable`. */
 function cachePartsOn(service, options) {
@@ -36,7 +33,7 @@ function cachePartsOn(service, options) {
     const plain = new binding.Cache(native, nativeOptions)
     const cache = codec ? codedCache(plain, codec) : plain
     claimPrefix(native, 'cache', prefix)
-    const tier = near ? nearTierOn(native, cache, near.maxBytes ?? NEAR_BYTES, codec) : undefined
+    const tier = near ? nearTierOn(native, cache, near, codec) : undefined
     // What is loaded for one codec is of no use to another.
     const singleFlight = singleFlightOf(native, `cache ${codec?.id ?? 'json'} ${prefix}`)
     return { native: cache, singleFlight, near: tier }
@@ -57,14 +54,6 @@ function cachePartsOn(service, options) {
     // The keys of fresh values that are being replaced.
     ahead: new Set(),
   })
-}
-
-function nearTierOn(native, cache, maxBytes, codec) {
-  const tier = new NearTier(cache, maxBytes, codec)
-  // Weakly, since the service may outlive the cache.
-  const weak = new WeakRef(tier)
-  beforeDisconnect(unlimited(native), () => weak.deref()?.forgetAll())
-  return tier
 }
 
 module.exports = { cachePartsOn }

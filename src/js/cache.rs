@@ -7,7 +7,10 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use cinnabar_core::{
     agents::near_watch::NearOptions,
-    features::cache::{self, EntryOptions, OnUnavailable, Protection, changing_all},
+    features::{
+        cache::{self, EntryOptions, OnUnavailable, Protection},
+        changing_all,
+    },
     keys,
     output::Output,
 };
@@ -15,8 +18,8 @@ use cinnabar_port::{Call, error::Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
-use self::near::NearTier;
 use super::{
+    near::NearTier,
     node_api::{Js, RawValue, Value},
     operation::{Empty, Operation},
     option_reader::{Given, OptionReader, Takes},
@@ -50,7 +53,8 @@ impl Cache {
                 ..options
             })?;
             let near = near.map(|(max_bytes, max_staleness, is_strict)| {
-                NearTier::new(NearOptions { prefix: cache.prefix().clone(), max_bytes, max_staleness, is_strict })
+                let (prefix, ring) = (cache.prefix().clone(), cache.ring());
+                NearTier::new(NearOptions { prefix, max_bytes, max_staleness, is_strict, ring })
             });
             Ok((cache, on_unavailable, near))
         };

@@ -12,7 +12,7 @@ fn table() -> [(&'static str, Vec<Row>); 15] {
         ("service", rows(|options| options.service())),
         ("cache", rows(|options| options.cache_with_near())),
         ("cacheSet", rows(|options| options.entry())),
-        ("sessions", rows(|options| options.sessions())),
+        ("sessions", rows(|options| options.sessions_with_near())),
         ("createSession", rows(|options| options.create_session())),
         ("updateSession", rows(|options| options.update_session())),
         ("limiter", rows(|options| options.limiter())),

@@ -2,13 +2,19 @@
 
 mod connections;
 mod names;
+mod near;
 mod options;
+mod validate;
 
-use std::{sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use cinnabar_core::{
-    features::Moment,
-    features::session::{self, CookieAttributes, Create, CreatedSession, ListedSession, OpenedSession},
+    agents::near_watch::NearOptions,
+    features::{
+        Moment, NearAt,
+        session::{self, CookieAttributes, Create, CreatedSession, ListedSession, OpenedSession},
+    },
     keys,
     output::Output,
 };
@@ -22,6 +28,7 @@ use napi_derive::napi;
 
 use self::connections::BindOptions;
 use super::{
+    near::NearTier,
     node_api::{Js, RawValue, Value},
     operation::{Empty, Operation},
     option_reader::OptionReader,
@@ -31,6 +38,9 @@ use super::{
     time::{iso_now, moment},
 };
 
+/// For how long values are near without news from the server where sign-outs wait for that.
+const STRICT_STALENESS: Duration = Duration::from_millis(250);
+
 /// Sessions of one service.
 #[napi]
 pub struct Sessions {
@@ -38,24 +48,37 @@ pub struct Sessions {
     sessions: session::Sessions,
     cookie: CookieAttributes,
     bind_options: Arc<BindOptions>,
+    near: Option<Rc<NearTier>>,
+    /// For how long a process may have what has ended near, if a call that ends it is to wait.
+    lapse: Option<Duration>,
 }
 
 #[napi]
 impl Sessions {
-    /// Takes `{ prefix, ttl, absoluteTtl, rolling, tokens, encryption: { keys: [{ id, key }], acceptPlain }, cookie: { name, path, domain, secure, sameSite, partitioned } }`.
+    /// Takes `{ prefix, ttl, absoluteTtl, rolling, tokens, encryption: { keys: [{ id, key }], acceptPlain }, cookie: { name, path, domain, secure, sameSite, partitioned }, near }`.
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
         let read = || -> Result<_> {
-            let (mut options, cookie, lease) = OptionReader::of(js, options.raw()).sessions()?;
+            let ((mut options, cookie, lease), near) = OptionReader::of(js, options.raw()).sessions_with_near()?;
             let hidden = options.prefix.clone();
             options.database = service.core.settings().channel_database();
             let sessions = session::Sessions::new(options)?;
             hidden.iter().for_each(|prefix| sensitive_keys::register(prefix));
-            Ok((sessions, cookie.checked()?, Arc::new(BindOptions { lease })))
+            let is_strict = near.is_some_and(|(.., is_strict)| is_strict);
+            let near = near.map(|(max_bytes, max_staleness, _)| {
+                let max_staleness = if is_strict { STRICT_STALENESS } else { max_staleness };
+                let (prefix, ring) = (sessions.prefix().clone(), sessions.ring());
+                // What is strict about it is when a sign-out resolves.
+                NearTier::new(NearOptions { prefix, max_bytes, max_staleness, is_strict: false, ring })
+            });
+            // The clocks of two machines may run at different speeds.
+            let lapse = is_strict.then_some(STRICT_STALENESS + STRICT_STALENESS / 50);
+            Ok((sessions, cookie.checked()?, Arc::new(BindOptions { lease }), near, lapse))
         };
-        let (sessions, cookie, bind_options) = read().map_err(|error| service.core.exception(&env, &error))?;
-        Ok(Self { core: service.core.clone(), sessions, cookie, bind_options })
+        let (sessions, cookie, bind_options, near, lapse) =
+            read().map_err(|error| service.core.exception(&env, &error))?;
+        Ok(Self { core: service.core.clone(), sessions, cookie, bind_options, near, lapse })
     }
 
     /// Returns the same object with limits: `{ timeoutMs, signals, ids }`.
@@ -63,7 +86,8 @@ impl Sessions {
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Sessions> {
         let core = self.core.within(&env, limits.raw())?;
         let (cookie, bind_options) = (self.cookie.clone(), self.bind_options.clone());
-        Ok(Self { core, sessions: self.sessions.clone(), cookie, bind_options })
+        let near = self.near.clone();
+        Ok(Self { core, sessions: self.sessions.clone(), cookie, bind_options, near, lapse: self.lapse })
     }
 
     /// Creates a session; returns its id, or null if other sign-ins of the user took its place.
@@ -91,7 +115,8 @@ impl Sessions {
             let data = self.core.environment().stringify(js, data.raw(), "data")?;
             let ttl = OptionReader::of(js, options.raw()).create_session()?.ttl;
             let (sessions, now) = (self.sessions.clone(), iso_now());
-            Ok(Call::deferred(move || Ok(sessions.create_anonymous(&now, &data, ttl)?.map(Output::text))))
+            let call = Call::deferred(move || Ok(sessions.create_anonymous(&now, &data, ttl)?.map(Output::text)));
+            Ok(self.watched(js, call))
         })
     }
 
@@ -110,10 +135,8 @@ impl Sessions {
     pub fn get(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit_output(env, self.core.operation("GET SESSION", Empty::Null), |js| {
             let Some(id) = id_of(js, id.raw())? else { return Ok(Call::ready(Output::Null)) };
-            let (sessions, now) = (self.sessions.clone(), self.now(js)?);
-            let call =
-                Call::deferred(move || sessions.get_as(&id, now, |json| json.map_or(Output::Null, Output::json)));
-            self.reporting(js, call)
+            let near = self.open_near(js).map(|open| open.now());
+            self.getting(js, id, near)
         })
     }
 
@@ -136,7 +159,8 @@ impl Sessions {
                 })
             };
             let (sessions, now) = (self.sessions.clone(), self.now(js)?);
-            self.reporting(js, Call::deferred(move || Ok(sessions.open(&token, now)?.map(opened))))
+            let near = self.open_near(js).map(|open| NearAt { is_missing: true, ..open.now() });
+            self.reporting(js, Call::deferred(move || Ok(sessions.open(&token, now, near)?.map(opened))))
         })
     }
 
@@ -146,7 +170,8 @@ impl Sessions {
         self.core.submit_output(env, Operation { name: "ROTATE SESSION", empty: None }, |js| {
             let (token, grace) = (id_of(js, token.raw())?, js.any_number(grace_seconds.raw(), "graceSeconds")?);
             let Some(token) = token else { return Ok(Call::ready(Output::Null)) };
-            Ok(self.sessions.rotate(&token, grace)?.map(|token| token.map_or(Output::Null, Output::text)))
+            let call = self.sessions.rotate(&token, grace)?.map(|token| token.map_or(Output::Null, Output::text));
+            Ok(self.watched(js, call))
         })
     }
 
@@ -162,7 +187,8 @@ impl Sessions {
                 // Invalid changes are a programming error, even if the id is invalid client input.
                 return sessions.update_with("-", &changes, options).map(|_| Call::ready(false.into()));
             };
-            Ok(Call::deferred(move || Ok(sessions.update_with(&id, &changes, options)?.map(Output::from))))
+            let call = Call::deferred(move || Ok(sessions.update_with(&id, &changes, options)?.map(Output::from)));
+            Ok(self.watched(js, call))
         })
     }
 
@@ -170,7 +196,8 @@ impl Sessions {
     #[napi]
     pub fn destroy(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("DESTROY SESSION", Empty::Zero), |js| {
-            id_of(js, id.raw())?.map_or(Ok(Call::ready(0)), |id| self.sessions.destroy(&id))
+            let Some(id) = id_of(js, id.raw())? else { return Ok(Call::ready(0)) };
+            Ok(self.watched(js, self.sessions.destroy(&id)?))
         })
     }
 
@@ -181,7 +208,7 @@ impl Sessions {
             let (id, seconds) = (id_of(js, id.raw())?, js.any_number(seconds.raw(), "seconds")?);
             // An invalid ttl is a programming error, even if the id is invalid client input.
             let checked = self.sessions.extend(id.as_deref().unwrap_or("-"), seconds)?;
-            Ok(if id.is_some() { checked } else { Call::ready(false) })
+            Ok(if id.is_some() { self.watched(js, checked) } else { Call::ready(false) })
         })
     }
 
@@ -196,7 +223,7 @@ impl Sessions {
             } else {
                 self.sessions.touch_to(stored, js.any_number(ttl.raw(), "ttl")?)?
             };
-            Ok(if id.is_some() { checked } else { Call::ready(false) })
+            Ok(if id.is_some() { self.watched(js, checked) } else { Call::ready(false) })
         })
     }
 
@@ -206,7 +233,7 @@ impl Sessions {
         self.core.submit(env, Operation { name: "STORE SESSION", empty: None }, |js| {
             let id = js.text(id.raw(), "id")?;
             let data = self.core.environment().stringify(js, data.raw(), "data")?;
-            self.sessions.store(&id, &data, js.any_number(ttl.raw(), "ttl")?)
+            Ok(self.watched(js, self.sessions.store(&id, &data, js.any_number(ttl.raw(), "ttl")?)?))
         })
     }
 
@@ -215,7 +242,8 @@ impl Sessions {
     pub fn destroy_by_tag(&self, env: Env, tag: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("DESTROY SESSIONS", Empty::Zero), |js| {
             let tag = js.lookup_text(tag.raw(), "tag", keys::is_id)?;
-            tag.map_or(Ok(Call::ready(0)), |tag| self.sessions.destroy_by_tag(&tag))
+            let Some(tag) = tag else { return Ok(Call::ready(0)) };
+            Ok(self.watched(js, self.sessions.destroy_by_tag(&tag)?))
         })
     }
 
@@ -223,15 +251,8 @@ impl Sessions {
     #[napi]
     pub fn invalidate_user(&self, env: Env, user: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE USER", Empty::Zero), |js| {
-            user_of(js, user.raw())?.map_or(Ok(Call::ready(0)), |user| self.sessions.invalidate_user(&user))
-        })
-    }
-
-    /// Deletes the cached user of a token; returns how many keys were deleted.
-    #[napi]
-    pub fn invalidate_token(&self, env: Env, token: Unknown) -> RawValue {
-        self.core.submit(env, self.core.operation("INVALIDATE TOKEN", Empty::Zero), |js| {
-            self.sessions.invalidate_token(&session::hash(&js.text(token.raw(), "token")?))
+            let Some(user) = user_of(js, user.raw())? else { return Ok(Call::ready(0)) };
+            Ok(self.watched(js, self.sessions.invalidate_user(&user)?))
         })
     }
 
@@ -270,54 +291,22 @@ impl Sessions {
     pub fn destroy_of(&self, env: Env, user: Unknown, public_id: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("DESTROY SESSION", Empty::Zero), |js| {
             match (user_of(js, user.raw())?, id_of(js, public_id.raw())?) {
-                (Some(user), Some(public_id)) => self.sessions.destroy_of(&user, public_id),
+                (Some(user), Some(public_id)) => Ok(self.watched(js, self.sessions.destroy_of(&user, public_id)?)),
                 _ => Ok(Call::ready(0)),
             }
         })
     }
 
-    /// Reads a token from the cache: `{ hash, user, stamp }`. `loading` says that a load for it is running in this process.
-    #[napi]
-    pub fn lookup(&self, env: Env, token: Unknown, loading: Unknown) -> RawValue {
-        // Never an empty value: the caller handles an unavailable server itself, so it needs the error.
-        let operation = Operation { name: "VALIDATE SESSION", empty: None };
-        self.core.submit(env, operation, |js| {
-            let (token, loading) = (js.text(token.raw(), "token")?, js.flag(loading.raw(), "loading")?);
-            Ok(self.reporting(js, self.sessions.lookup(&token, loading)?)?.map(|found| {
-                Output::Object(vec![
-                    Output::field("hash", found.hash),
-                    ("user".into(), found.user.map_or(Output::Null, Output::json)),
-                    Output::field("stamp", found.stamp),
-                ])
-            }))
-        })
-    }
-
-    /// Caches a loaded user with its possible ids, unless the token or one of these users was invalidated after the lookup.
-    #[napi]
-    pub fn fill(
-        &self,
-        env: Env,
-        hash: Unknown,
-        stamp: Unknown,
-        user: Unknown,
-        owners: Unknown,
-        ttl: Unknown,
-    ) -> RawValue {
-        let operation = Operation { name: "VALIDATE SESSION", empty: None };
-        self.core.submit(env, operation, |js| {
-            let (hash, stamp) = (js.text(hash.raw(), "hash")?, js.text(stamp.raw(), "stamp")?);
-            let user = self.core.environment().stringify(js, user.raw(), "the loaded user")?;
-            let owners = js.texts(owners.raw(), "the ids of the loaded user")?;
-            self.sessions.fill(&hash, &stamp, &user, &owners, js.any_number(ttl.raw(), "ttl")?)
-        })
-    }
-
-    /// Returns `{ hits, misses, errors }` of reads and validations.
+    /// Returns `{ hits, misses, errors, nearHits }` of reads and validations.
     #[napi]
     pub fn stats(&self, env: Env) -> RawValue {
         let stats = self.sessions.stats();
-        RawValue(Js(env.raw()).counts(&[(c"hits", stats.hits), (c"misses", stats.misses), (c"errors", stats.errors)]))
+        RawValue(Js(env.raw()).counts(&[
+            (c"hits", stats.hits),
+            (c"misses", stats.misses),
+            (c"errors", stats.errors),
+            (c"nearHits", stats.near_hits),
+        ]))
     }
 
     fn create_as(&self, env: Env, operation: Operation, [user, data, options]: [Unknown; 3], token: bool) -> RawValue {
@@ -334,8 +323,20 @@ impl Sessions {
                 let ended = created.ended.into_iter().map(|session| described(session, false)).collect();
                 Output::Object(vec![("token".into(), Output::text(created.id)), ("ended".into(), Output::List(ended))])
             };
-            Ok(Call::deferred(move || Ok(sessions.create_and_end(&user, &now, &data, create)?.map(output))))
+            let call = Call::deferred(move || Ok(sessions.create_and_end(&user, &now, &data, create)?.map(output)));
+            Ok(self.watched(js, call))
         })
+    }
+
+    /// Returns a call that reads a session.
+    fn getting(&self, js: Js, id: String, near: Option<NearAt>) -> Result<Call<Output>> {
+        let (sessions, now) = (self.sessions.clone(), self.now(js)?);
+        let output = |json: Option<Bytes>| json.map_or(Output::Null, Output::json);
+        let call = Call::deferred(move || match near {
+            Some(near) => sessions.get_near(&id, now, near, output),
+            None => sessions.get_as(&id, now, output),
+        });
+        self.reporting(js, call)
     }
 
     /// The time, for sessions that reads renew; `None` where tests can move the time of the store.

@@ -2,7 +2,7 @@
 
 use std::{ffi::c_void, ptr, sync::Arc};
 
-use cinnabar_core::features::cache::Words;
+use cinnabar_core::features::Words;
 use napi::sys;
 
 use super::node_api::{Js, Value};

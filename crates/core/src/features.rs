@@ -8,6 +8,7 @@ mod json;
 pub mod limit;
 pub mod lock;
 mod moment;
+mod near;
 pub mod queue;
 pub mod raw;
 pub mod room;
@@ -17,5 +18,6 @@ mod time_zone;
 mod ttl;
 
 pub use moment::Moment;
+pub use near::{Copy, Near, NearAt, NearEntry, Nears, Words, changing_all, watched};
 pub use takeover::Takeover;
 pub use ttl::MAX_SECONDS as MAX_TTL_SECONDS;

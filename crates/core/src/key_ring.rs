@@ -7,7 +7,10 @@ use cinnabar_port::{
     error::{Error, Kind, Result},
     random,
 };
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    digest::{Context, SHA256},
+};
 
 /// The longest id of a key.
 const LONGEST_ID: usize = 64;
@@ -16,6 +19,7 @@ const LONGEST_ID: usize = 64;
 pub struct KeyRing {
     keys: Vec<(String, LessSafeKey)>,
     accepts_plain: bool,
+    digest: [u8; 32],
 }
 
 impl fmt::Debug for KeyRing {
@@ -33,6 +37,8 @@ impl KeyRing {
     /// `E_INVALID_ARGUMENT` for an empty ring, a wrong or repeated id, or a key that is not 32 bytes.
     pub fn new<K: AsRef<[u8]>>(keys: impl IntoIterator<Item = (String, K)>, accepts_plain: bool) -> Result<Self> {
         let mut ring: Vec<(String, LessSafeKey)> = Vec::new();
+        let mut hash = Context::new(&SHA256);
+        hash.update(&[u8::from(accepts_plain)]);
         for (at, (id, key)) in keys.into_iter().enumerate() {
             let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
             if id.is_empty() || id.len() > LONGEST_ID || !id.bytes().all(is_id) {
@@ -41,13 +47,22 @@ impl KeyRing {
             if ring.iter().any(|(other, _)| *other == id) {
                 return Err(invalid(at, "id is that of another key"));
             }
+            hash.update(id.as_bytes());
+            hash.update(b":");
+            hash.update(key.as_ref());
             let key = UnboundKey::new(&AES_256_GCM, key.as_ref()).map_err(|_| invalid(at, "key must be 32 bytes"))?;
             ring.push((id, LessSafeKey::new(key)));
         }
         if ring.is_empty() {
             return Err(Error::argument("encryption.keys must have at least one key"));
         }
-        Ok(Self { keys: ring, accepts_plain })
+        let digest = hash.finish().as_ref().try_into().unwrap_or_default();
+        Ok(Self { keys: ring, accepts_plain, digest })
+    }
+
+    /// Returns what is equal for equal rings only.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 
     /// Whether plain values are read too.

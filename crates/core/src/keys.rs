@@ -7,6 +7,7 @@
 mod cache;
 mod channel;
 mod connection;
+mod epoch;
 mod glob;
 mod queue;
 mod room;
@@ -26,6 +27,7 @@ use ring::digest::{SHA256, digest};
 pub use cache::*;
 pub use channel::{caller_channel, channel};
 pub use connection::*;
+pub use epoch::*;
 pub use queue::*;
 pub use room::*;
 pub use route::*;
@@ -158,26 +160,6 @@ pub fn user_tokens(prefix: &Prefix, user: &str) -> Result<Bytes> {
 /// Returns the key of the index of validated tokens with a tag. There are none, but the script that drops a tag needs the key.
 pub fn tag_tokens(prefix: &Prefix, tag: &str) -> Result<Bytes> {
     companion(prefix, "tag:", "tag", tag, "tokens")
-}
-
-/// Returns the key of the epoch of a user, which the user's sessions must match to be valid.
-pub fn user_epoch(prefix: &Prefix, user: &str) -> Result<Bytes> {
-    companion(prefix, "user:", "userId", user, "epoch")
-}
-
-/// Returns the key of the epoch of a tag, which its sessions must match to be valid.
-pub fn tag_epoch(prefix: &Prefix, tag: &str) -> Result<Bytes> {
-    companion(prefix, "tag:", "tag", tag, "epoch")
-}
-
-/// Whether `key` is the `user_epoch` of this user.
-pub fn is_user_epoch(prefix: &Prefix, user: &str, key: &[u8]) -> bool {
-    is_companion(key, prefix, "user:", user, "epoch")
-}
-
-/// Whether `key` is the `tag_epoch` of this tag.
-pub fn is_tag_epoch(prefix: &Prefix, tag: &str, key: &[u8]) -> bool {
-    is_companion(key, prefix, "tag:", tag, "epoch")
 }
 
 /// Returns the key of the counter that orders loads of users and their invalidations.

@@ -38,6 +38,15 @@ impl OptionReader<'_> {
         Ok((options, cookie, lease))
     }
 
+    /// Returns the same, and those of the near tier.
+    #[allow(clippy::type_complexity, reason = "it is taken apart at once")]
+    pub fn sessions_with_near(
+        self,
+    ) -> Result<((session::Options, CookieAttributes, Duration), Option<(u64, Duration, bool)>)> {
+        let near = self.near()?;
+        Ok((self.sessions()?, near))
+    }
+
     /// Returns the prefix of the keys of connections, and their lease.
     fn connections(self) -> Result<(Option<String>, Duration)> {
         let Some(connections) = self.group(c"connections")? else { return Ok((None, LEASE)) };

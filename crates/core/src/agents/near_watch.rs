@@ -13,10 +13,7 @@ use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use crate::{
-    features::{
-        Moment,
-        cache::{Near, Nears},
-    },
+    features::{Moment, Near, Nears},
     keys::Prefix,
     store::{KeyWatch, Registry, Store},
 };
@@ -43,6 +40,8 @@ pub struct NearOptions {
     pub max_staleness: Duration,
     /// Whether the store confirms each time that nothing has changed.
     pub is_strict: bool,
+    /// Of the keys with which values are encrypted: who has others must not find what these have decrypted.
+    pub ring: Option<[u8; 32]>,
 }
 
 /// A near tier of one store, and what keeps it right.
@@ -56,7 +55,7 @@ pub struct NearWatch {
 pub fn shared(store: &Arc<Store>, options: &NearOptions, now: fn() -> Moment) -> Result<Arc<NearWatch>> {
     WATCHES.get(&(Arc::as_ptr(store).addr(), options.clone()), || {
         let _inside = runtime::get()?.enter();
-        let NearOptions { prefix, max_bytes, max_staleness, is_strict } = options.clone();
+        let NearOptions { prefix, max_bytes, max_staleness, is_strict, .. } = options.clone();
         let near = Arc::new(Near::new(prefix.clone(), max_bytes, max_staleness, is_strict));
         let listener = listener(near.clone(), store, now);
         NEARS.lock().push((Arc::as_ptr(store).addr(), prefix.clone(), Arc::downgrade(&near)));

@@ -5,7 +5,6 @@ mod entry;
 mod epochs;
 mod invalidate;
 mod names;
-mod near;
 mod options;
 mod pattern;
 mod protection;
@@ -30,17 +29,23 @@ use ring::digest::{SHA256, digest};
 
 pub use claims::Claim;
 use entry::{Entry, Header};
-pub use near::{Copy, Near, NearAt, NearEntry, Nears, Words, changing_all};
 use options::Lifetime;
 pub use options::{EntryOptions, OnUnavailable, Options};
 pub use protection::Protection;
 use read::Purpose;
 
-use super::{hints::Hints, ttl};
+use super::{
+    hints::Hints,
+    near::{Copy, NearAt, NearKind},
+    ttl,
+};
 use crate::keys::{self, Prefix};
 
 script!(FILL = "cache/fill.lua", keys: 2, args: 3);
 script!(SET = "cache/set.lua", keys: 2, args: 2);
+
+/// The kind of what is kept near: nothing else is under the keys of values.
+const VALUE: NearKind = NearKind(0);
 
 /// More tags on one entry are treated as a mistake.
 const MAX_TAGS: usize = 128;
@@ -299,7 +304,12 @@ impl Cache {
 
     /// Returns the value of a name for JavaScript, which checks from then on itself that it is right, if it is near.
     pub fn near_copy(&self, name: &str, near: &NearAt) -> Option<Copy> {
-        near.copy(&keys::cache_entry(&self.0.prefix, name))
+        near.copy(&keys::cache_entry(&self.0.prefix, name), VALUE)
+    }
+
+    /// Returns of what its values are decrypted, if they are encrypted.
+    pub fn ring(&self) -> Option<[u8; 32]> {
+        self.0.protection.encryption.as_ref().map(|ring| ring.digest())
     }
 
     /// Returns the prefix.

@@ -18,6 +18,7 @@ mod group;
 mod index;
 mod metadata;
 mod names;
+mod near;
 mod open;
 mod put;
 mod read;

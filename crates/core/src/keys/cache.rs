@@ -33,13 +33,6 @@ pub fn cache_all_epoch(prefix: &Prefix) -> Bytes {
     companion_of(prefix, format!("{}all", prefix.as_str()), EPOCH)
 }
 
-/// Whether a key is that of the epoch of a tag, or of all values.
-pub fn is_cache_epoch(prefix: &Prefix, key: &[u8]) -> bool {
-    let companion = key.strip_prefix(prefix.as_str().as_bytes()).and_then(|rest| rest.strip_prefix(b"{"));
-    let end = || [b"}:", EPOCH.as_bytes()].concat();
-    companion.is_some_and(|companion| companion.ends_with(&end()))
-}
-
 /// Returns the name of an endpoint's response to parameters with this hash: `cache:{endpoint}:{hash}`.
 ///
 /// # Errors

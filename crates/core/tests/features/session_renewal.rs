@@ -38,7 +38,7 @@ struct Read {
 }
 
 fn read(engine: &Engine, sessions: &Sessions, id: &str, now: Option<Moment>) -> Option<Read> {
-    let (mut call, mut read) = (sessions.open(id, now).unwrap(), Read::default());
+    let (mut call, mut read) = (sessions.open(id, now, None).unwrap(), Read::default());
     loop {
         read.rounds += 1;
         read.scripts += call.requests.iter().filter(|request| is_script(request)).count();

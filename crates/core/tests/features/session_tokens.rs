@@ -169,7 +169,7 @@ fn a_session_whose_new_token_is_rotated_at_once_does_not_end() {
     let next = loop {
         let Step::Next(rest) = engine.step(rotation).unwrap() else { panic!("it has returned") };
         rotation = rest;
-        let opened = engine.run(sessions.open(&token, None)).unwrap().unwrap();
+        let opened = engine.run(sessions.open(&token, None, None)).unwrap().unwrap();
         if let Some(next) = opened.successor {
             break next;
         }

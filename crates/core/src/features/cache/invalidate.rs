@@ -2,8 +2,11 @@
 
 use cinnabar_port::{Call, Effect, Merge, Reply, Request, Step, effect::positive_count, error::Result, script};
 
-use super::{Cache, Nears, changing_all, epochs, near, pattern};
-use crate::keys;
+use super::{Cache, epochs, pattern};
+use crate::{
+    features::near::{self, Nears, changing_all},
+    keys,
+};
 
 script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
 

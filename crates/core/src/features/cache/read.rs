@@ -14,12 +14,14 @@ use bytes::Bytes;
 use cinnabar_port::{Call, Replies, Reply, Request, Step, error::Result};
 
 use super::{
-    Cache, LoadStart,
+    Cache, LoadStart, VALUE,
     entry::{Entry, Header},
     epochs::{self, Validity},
-    near::{NearAt, Reading},
 };
-use crate::keys;
+use crate::{
+    features::near::{NearAt, NewEntry, Reading},
+    keys,
+};
 
 /// How long the value of a key without a ttl, which another program has written, is kept near.
 const WITHOUT_TTL: Duration = Duration::from_secs(3600);
@@ -81,13 +83,13 @@ impl Cache {
     pub(super) fn read(&self, name: &str, purpose: Purpose, near: Option<NearAt>) -> Call<LoadStart> {
         let key = keys::cache_entry(&self.0.prefix, name);
         let usable = near.as_ref().filter(|near| !near.is_missing && !purpose.asks_ttl());
-        if let Some(entry) = usable.and_then(|near| near.find(&key)) {
+        if let Some(entry) = usable.and_then(|near| near.find(&key, VALUE)) {
             self.0.hits.fetch_add(1, Ordering::Relaxed);
             self.0.near_hits.fetch_add(1, Ordering::Relaxed);
             return Call::ready(LoadStart { value: Some(entry.json.clone()), ..LoadStart::default() });
         }
-        let reading = near.as_ref().and_then(|near| near.begin(&key));
         let guess = self.0.tag_hints.get(&key);
+        let reading = near.as_ref().and_then(|near| near.begin(&key, guess.as_deref().unwrap_or_default()));
         let asks_ttl = reading.is_some() || purpose.asks_ttl();
         let pttl = asks_ttl.then(|| Request::keyed("PTTL", [key.clone()]).reads());
         let epochs = guess.iter().flat_map(|epochs| epochs.iter().cloned()).map(Request::get);
@@ -212,8 +214,8 @@ impl Read {
     }
 
     fn keep(&self, ttl: Duration, json: &Bytes, epoch_keys: &[Bytes]) {
-        if let (Some(near), Some(reading)) = (&self.near, self.reading) {
-            near.keep(&self.key, reading, json, (ttl, self.life), epoch_keys);
+        if let (Some(near), Some(reading)) = (&self.near, &self.reading) {
+            near.keep(&self.key, reading, NewEntry { kind: VALUE, json, ttl, life: self.life, epoch_keys });
         }
     }
 

@@ -52,13 +52,18 @@ impl Sessions {
     /// Remembers that a session was renewed by a call that began at this time, or that it needed no renewal then.
     pub(super) fn remember_fresh(&self, id: &Bytes, at: Option<Moment>, valid: &ValidSession, renewed: bool) {
         let Some(at) = at else { return };
+        let lasts = self.lasts_fresh(valid, renewed);
+        self.0.freshness.insert(id, Freshness { at, lasts, ttl: self.renewal_ttl(&valid.record) });
+    }
+
+    /// Returns for how long no renewal is due of a session that was renewed, or needed no renewal.
+    pub(super) fn lasts_fresh(&self, valid: &ValidSession, renewed: bool) -> Duration {
         let ttl = self.renewal_ttl(&valid.record);
         let period = renewal_period(ttl);
         // At the end of a limited life, a renewal changes nothing even if little is left.
         let surplus =
             u64::try_from(valid.ttl_ms).ok().and_then(|left| Duration::from_millis(left).checked_sub(ttl - period));
-        let lasts = if renewed { period } else { surplus.map_or(period, |surplus| surplus.min(period)) };
-        self.0.freshness.insert(id, Freshness { at, lasts, ttl });
+        if renewed { period } else { surplus.map_or(period, |surplus| surplus.min(period)) }
     }
 
     /// Drops what is known about a session whose ttl was set.

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use cinnabar_port::{Call, error::Result};
 
-use super::{Sessions, read::ValidSession};
-use crate::features::Moment;
+use super::{Sessions, metadata::Record, read::ValidSession};
+use crate::features::{Moment, near::NearAt};
 
 /// A session as a request reads it.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,18 +23,24 @@ pub struct OpenedSession {
 
 impl OpenedSession {
     pub(super) fn new(sessions: &Sessions, valid: ValidSession, renewed: bool) -> Self {
-        let ttl = sessions.renewal_ttl(&valid.record);
-        let ttl = sessions.0.absolute_ttl.map_or(ttl, |absolute| ttl.min(absolute));
+        let ttl = Self::ttl_of(sessions, &valid.record);
         let successor = valid.successor.and_then(|key| key.token);
         Self { json: valid.record.json, successor, renewed, ttl }
+    }
+
+    pub(super) fn ttl_of(sessions: &Sessions, record: &Record) -> Duration {
+        let ttl = sessions.renewal_ttl(record);
+        sessions.0.absolute_ttl.map_or(ttl, |absolute| ttl.min(absolute))
     }
 }
 
 impl Sessions {
     /// Returns the session with this token for a request, or `None`. `now` is as for `get_as`.
-    pub fn open(&self, token: &str, now: Option<Moment>) -> Result<Call<Option<OpenedSession>>> {
+    pub fn open(&self, token: &str, now: Option<Moment>, near: Option<NearAt>) -> Result<Call<Option<OpenedSession>>> {
         let (sessions, key) = (self.clone(), self.key(token)?);
-        let opened = if self.0.rolling {
+        let opened = if let Some(near) = near {
+            self.open_near(key, now, near)
+        } else if self.0.rolling {
             self.read_rolling(key, now)
         } else {
             let sessions = self.clone();

@@ -141,7 +141,7 @@ impl Sessions {
     }
 
     /// Returns the keys of the epochs that this value needs.
-    fn needed(&self, record: &Record) -> Result<EpochKeys> {
+    pub(super) fn needed(&self, record: &Record) -> Result<EpochKeys> {
         let keys = record.groups().map(|group| group.epoch_key(&self.0.prefix));
         match record.metadata {
             Some(_) => keys.collect(),

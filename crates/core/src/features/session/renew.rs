@@ -82,18 +82,24 @@ impl Sessions {
 
     /// Reads a rolling session. Without the time, the store decides in any case whether a renewal is due.
     pub(super) fn read_rolling(&self, key: SessionKey, now: Option<Moment>) -> Call<Option<OpenedSession>> {
-        let Some(known) = self.freshness(&key.id, now) else { return self.read_and_renew(key, now) };
+        let Some(known) = self.freshness(&key.id, now) else { return self.read_and_renew(key, now, |_, _| ()) };
         let sessions = self.clone();
         self.read_then(key.clone(), move |found| {
             let Some(valid) = found?.valid() else { return Ok(Step::Done(None)) };
             if known.is_of(sessions.renewal_ttl(&valid.record)) {
                 return Ok(Step::Done(Some(OpenedSession::new(&sessions, valid, false))));
             }
-            Ok(Step::Next(sessions.read_and_renew(key, now)))
+            Ok(Step::Next(sessions.read_and_renew(key, now, |_, _| ())))
         })
     }
 
-    fn read_and_renew(&self, key: SessionKey, now: Option<Moment>) -> Call<Option<OpenedSession>> {
+    /// Reads a rolling session, and renews it if that is due. If it is not, `observe` gets it, and for how long it is not.
+    pub(super) fn read_and_renew(
+        &self,
+        key: SessionKey,
+        now: Option<Moment>,
+        observe: impl FnOnce(&ValidSession, Duration) + Send + 'static,
+    ) -> Call<Option<OpenedSession>> {
         let sessions = self.clone();
         self.read(key.clone(), true).then(move |found| {
             let Some(valid) = found.valid() else { return Ok(Step::Done(None)) };
@@ -101,6 +107,7 @@ impl Sessions {
             // A ttl that was extended must not be shortened.
             if valid.outlasts(ttl - renewal_period(ttl)) {
                 sessions.remember_fresh(&key.id, now, &valid, false);
+                observe(&valid, sessions.lasts_fresh(&valid, false));
                 return Ok(Step::Done(Some(OpenedSession::new(&sessions, valid, false))));
             }
             // The caller only reads, so this is no effect of the call.

@@ -362,7 +362,7 @@ fn lookups_are_counted() {
     let replies = vec![Reply::Nil, text("aa"), text("3f:7")];
     assert_eq!(done(sessions.lookup("token", true).unwrap(), replies).unwrap().stamp, "aa 3f:7");
     assert!(reply(sessions.lookup("token", false).unwrap(), vec![Err(Error::new(Kind::Unavailable, "down"))]).is_err());
-    assert_eq!(sessions.stats(), Stats { hits: 1, misses: 2, errors: 1 });
+    assert_eq!(sessions.stats(), Stats { hits: 1, misses: 2, errors: 1, near_hits: 0 });
 }
 
 #[test]

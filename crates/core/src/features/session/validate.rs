@@ -5,7 +5,10 @@
 //! invalidations. The user is unknown before the load. If it turns out that the user's epoch already existed at a lower count,
 //! the later invalidations were those of other users.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use cinnabar_port::{
@@ -22,10 +25,17 @@ use super::{
     destroy::COUNTER_TTL_MS,
     group::{Count, Epoch, Group, GroupEpoch, group_states},
     metadata::{self, Metadata},
+    near::{self, NearRead},
     read::ReadResult,
     update::damaged_epoch,
 };
-use crate::{features::ttl, keys};
+use crate::{
+    features::{
+        near::{Copy, NearAt},
+        ttl,
+    },
+    keys,
+};
 
 script!(GET_OR_SET = "session/get_or_set.lua", keys: 1, args: 2);
 script!(STORE_TOKEN = "session/store_token.lua", keys: 2, args: 4);
@@ -54,6 +64,8 @@ pub struct Stats {
     pub misses: u64,
     /// Failed, or found what does not decrypt, which counts as a miss too.
     pub errors: u64,
+    /// How many of those that were found were near.
+    pub near_hits: u64,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +73,7 @@ pub(super) struct Counters {
     hits: AtomicU64,
     misses: AtomicU64,
     errors: AtomicU64,
+    near_hits: AtomicU64,
     /// Whether a value could not be decrypted.
     pub(super) has_unreadable: AtomicBool,
 }
@@ -70,6 +83,11 @@ impl Counters {
     pub(super) fn count_unreadable(&self) {
         self.errors.fetch_add(1, Relaxed);
         self.has_unreadable.store(true, Relaxed);
+    }
+
+    /// Counts a value that was found near.
+    pub(super) fn count_near(&self) {
+        self.near_hits.fetch_add(1, Relaxed);
     }
 
     /// Counts a read: found, not found, or failed.
@@ -91,7 +109,7 @@ struct Fill {
     /// The count of invalidations when the load started.
     count: Bytes,
     user: Bytes,
-    ttl: std::time::Duration,
+    ttl: Duration,
 }
 
 /// Returns the hash of a token: SHA-256 in hexadecimal.
@@ -103,19 +121,42 @@ impl Sessions {
     /// Looks a token up. `loading` says that a load for it is running in this process, which this caller will probably share:
     /// then everything is read in one round.
     pub fn lookup(&self, token: &str, loading: bool) -> Result<Call<Lookup>> {
+        self.lookup_near(token, loading, None)
+    }
+
+    /// Does the same through a near tier, if there is one.
+    pub fn lookup_near(&self, token: &str, loading: bool, near: Option<NearAt>) -> Result<Call<Lookup>> {
         keys::raw("token", token)?;
         let (sessions, hash) = (self.clone(), hash(token));
         let key = self.stored_key(&hash, Contents::Token)?;
-        let call = if loading { self.read_during_load(key, hash)? } else { self.read_then_begin(key, hash) };
+        let call = if loading {
+            self.read_during_load(key, hash)?
+        } else {
+            let near = near.map(|near| NearRead::new(self, near, &key));
+            match near.as_ref().and_then(NearRead::find) {
+                Some(entry) => Call::ready(Lookup { hash, user: Some(entry.json.clone()), stamp: String::new() }),
+                None => self.read_then_begin(key, hash, near),
+            }
+        };
         Ok(call.inspect(move |found| {
             sessions.0.counters.count(found.map(|found| found.user.is_some()).ok());
         }))
     }
 
-    fn read_then_begin(&self, key: SessionKey, hash: String) -> Call<Lookup> {
+    /// Returns the user of a token for JavaScript, which checks from then on itself that it is right, if it is near.
+    pub fn near_user(&self, token: &str, near: &NearAt) -> Option<Copy> {
+        let key = self.stored_key(&hash(token), Contents::Token).ok()?;
+        near.copy(&key.redis_key, near::kind(&key))
+    }
+
+    fn read_then_begin(&self, key: SessionKey, hash: String, near: Option<NearRead>) -> Call<Lookup> {
         let sessions = self.clone();
-        self.read(key.clone(), false).then(move |found| match found {
+        let with_ttl = near.as_ref().is_some_and(NearRead::keeps);
+        self.read(key.clone(), with_ttl).then(move |found| match found {
             ReadResult::Valid(valid) => {
+                if let Some(near) = near {
+                    near.keep(&valid, Duration::MAX);
+                }
                 Ok(Step::Done(Lookup { hash, user: Some(valid.record.json), stamp: String::new() }))
             }
             _ => sessions.begin(key, hash).map(Step::Next),
@@ -132,7 +173,7 @@ impl Sessions {
                 (None, Some(load_epoch), Some(count)) => {
                     Ok(Step::Done(Lookup { hash, user: None, stamp: stamp(&load_epoch, &count) }))
                 }
-                _ => Ok(Step::Next(sessions.read_then_begin(key, hash))),
+                _ => Ok(Step::Next(sessions.read_then_begin(key, hash, None))),
             }
         }))
     }
@@ -185,6 +226,7 @@ impl Sessions {
             hits: counters.hits.load(Relaxed),
             misses: counters.misses.load(Relaxed),
             errors: counters.errors.load(Relaxed),
+            near_hits: counters.near_hits.load(Relaxed),
         }
     }
 }

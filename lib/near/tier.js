@@ -1,7 +1,7 @@
 'use strict'
 
 const { now } = require('../clock.js')
-const { NearCopy } = require('./near-copy.js')
+const { NearCopy } = require('./copy.js')
 
 const { now: wallTime } = Date
 // Where the shared memory has what concerns all values; see near/words.rs.
@@ -40,6 +40,13 @@ class NearTier {
     if (known !== undefined && this.#isRight(known, isConfirmed)) return known
     const found = this.#native.nearCopy(key, known?.id ?? 0, isConfirmed)
     return found && this.#copied(key, known, found)
+  }
+
+  /** Does the same without a confirmation, and counts it as a hit. */
+  hit(key) {
+    const copy = this.find(key, false)
+    if (copy !== undefined) this.hits++
+    return copy
   }
 
   /** Returns a promise of the value: a copy of a near one, or the result of the call that has been made for it. */

@@ -3,6 +3,7 @@
 //! The store reports every key that changes, and up to when its reports are complete. A value is returned only while they are: at most
 //! `max_staleness` ago. Whatever may have changed while it was being read is not kept, and after any doubt nothing is.
 
+mod changes;
 mod seen;
 mod words;
 
@@ -16,7 +17,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use cinnabar_port::Call;
 use foldhash::fast::{FixedState, RandomState};
 use parking_lot::{Mutex, RwLock};
 use quick_cache::{Weighter, sync::Cache as Entries};
@@ -26,6 +26,7 @@ use crate::{
     features::Moment,
     keys::{self, Prefix},
 };
+pub use changes::{Nears, changing, changing_all, watched};
 use seen::Seen;
 use words::CELLS;
 pub use words::Words;
@@ -69,11 +70,16 @@ enum Known {
     Always,
 }
 
+/// The kind of a value, a number of its feature. Who asks for another kind does not find it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NearKind(pub u8);
+
 /// A value as it was read.
 #[derive(Debug)]
 pub struct NearEntry {
     /// Another value has another number.
     pub id: u64,
+    kind: NearKind,
     /// The JSON.
     pub json: Bytes,
     /// When the call began that has read it.
@@ -84,17 +90,37 @@ pub struct NearEntry {
     pub life: Option<Duration>,
     generation: u64,
     /// Which cells of `tags` it depends on, and their counts.
-    tags: SmallVec<[(u16, u32); 2]>,
+    tags: TagCounts,
+}
+
+/// A value that was read, to be stored near.
+#[derive(Debug, Clone, Copy)]
+pub struct NewEntry<'a> {
+    /// Its kind.
+    pub kind: NearKind,
+    /// The JSON.
+    pub json: &'a Bytes,
+    /// How long it lasts from the beginning of the read on.
+    pub ttl: Duration,
+    /// For how long it was fresh when it was stored, if it records that.
+    pub life: Option<Duration>,
+    /// The keys that change when it is not valid any more, besides its own.
+    pub epoch_keys: &'a [Bytes],
 }
 
 /// The beginning of a read, after which nothing must have changed if its value is kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Reading {
     at: Moment,
     generation: u64,
     cell: u64,
     tag_changes: u64,
+    /// The counts of the tags that the value probably depends on.
+    tags: TagCounts,
 }
+
+/// Counts of changes of tags, by their cells.
+type TagCounts = SmallVec<[(u16, u32); 2]>;
 
 /// What JavaScript needs to check a value itself.
 #[derive(Debug)]
@@ -167,7 +193,7 @@ impl Near {
     pub fn changed(&self, key: &Bytes) {
         let _recording = self.recording.lock();
         // What JavaScript sees comes last: a copy that is made with it no longer finds the former value here.
-        if keys::is_cache_epoch(&self.prefix, key) {
+        if keys::is_epoch(&self.prefix, key) {
             self.tags[self.tag_cell(key)].fetch_add(1, Ordering::AcqRel);
             self.words.count_tag_change();
         } else {
@@ -236,20 +262,26 @@ impl Near {
         self.hasher.hash_one(epoch_key) as usize % TAG_CELLS
     }
 
+    fn counts(&self, epoch_keys: &[Bytes]) -> TagCounts {
+        let cells = epoch_keys.iter().map(|key| self.tag_cell(key));
+        cells.map(|cell| (cell as u16, self.tags[cell].load(Ordering::Acquire))).collect()
+    }
+
     fn is_valid(&self, entry: &NearEntry, now: Moment) -> bool {
         entry.generation == self.words.generation()
             && now.since(entry.read_at) < entry.ttl
             && entry.tags.iter().all(|(cell, count)| self.tags[usize::from(*cell)].load(Ordering::Acquire) == *count)
     }
 
-    /// Begins a read of a key. Returns `None` if its value is not to be kept.
-    fn begin(&self, key: &Bytes, now: Moment) -> Option<Reading> {
+    /// Begins a read of a key, whose value probably depends on these epochs. Returns `None` if it is not to be kept.
+    fn begin(&self, key: &Bytes, epoch_keys: &[Bytes], now: Moment) -> Option<Reading> {
         let hash = self.hasher.hash_one(key);
         if !self.is_watched() || !self.seen.has(hash) {
             return None;
         }
         let (generation, cell) = (self.words.generation(), self.words.get(hash as usize % CELLS));
-        Some(Reading { at: now, generation, cell, tag_changes: self.words.tag_changes() })
+        let (tag_changes, tags) = (self.words.tag_changes(), self.counts(epoch_keys));
+        Some(Reading { at: now, generation, cell, tag_changes, tags })
     }
 
     /// The value of a key was read; when it is read again, it is kept.
@@ -258,28 +290,23 @@ impl Near {
     }
 
     /// Keeps a value, whose ttl was read after `reading` began, unless something has changed since.
-    fn keep(
-        &self,
-        key: &Bytes,
-        reading: Reading,
-        json: &Bytes,
-        (ttl, life): (Duration, Option<Duration>),
-        epoch_keys: &[Bytes],
-    ) {
+    fn keep(&self, key: &Bytes, reading: &Reading, new: NewEntry<'_>) {
+        let NewEntry { kind, json, ttl, life, epoch_keys } = new;
         let _recording = self.recording.lock();
         let cell = self.cell(key);
-        let tags = epoch_keys.iter().map(|key| self.tag_cell(key));
-        let tags = tags.map(|cell| (cell as u16, self.tags[cell].load(Ordering::Acquire))).collect();
+        let tags = self.counts(epoch_keys);
         let is_unchanged = || {
             self.words.get(cell) == reading.cell
                 && self.words.generation() == reading.generation
-                && (epoch_keys.is_empty() || self.words.tag_changes() == reading.tag_changes)
+                // Of tags that were not expected, only that none has changed.
+                && (self.words.tag_changes() == reading.tag_changes || tags.iter().all(|tag| reading.tags.contains(tag)))
         };
         if !is_unchanged() {
             return;
         }
         let entry = NearEntry {
             id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
+            kind,
             // Copied, since it is a part of what was read with it.
             json: Bytes::copy_from_slice(json),
             read_at: reading.at,
@@ -292,31 +319,14 @@ impl Near {
     }
 }
 
-/// Returns a call that changes keys. They count as changed when it begins, and again when it has ended.
-pub(super) fn changing<T: Send + 'static>(keys: Vec<Bytes>, nears: Nears, call: Call<T>) -> Call<T> {
-    let change = move || nears.iter().for_each(|near| keys.iter().for_each(|key| near.changed(key)));
-    change();
-    call.inspect(move |_| change())
-}
-
-/// The same for a call that may change any key.
-pub fn changing_all<T: Send + 'static>(nears: Nears, call: Call<T>) -> Call<T> {
-    let change = move || nears.iter().for_each(|near| near.changed_all());
-    change();
-    call.inspect(move |_| change())
-}
-
-/// The near tiers of a process for the same keys.
-pub type Nears = SmallVec<[Arc<Near>; 1]>;
-
 impl NearAt {
-    /// Returns the value of a key if it is near, and known to be right.
-    pub(super) fn find(&self, key: &Bytes) -> Option<Arc<NearEntry>> {
+    /// Returns the value of a key if it is near, of this kind, and known to be right.
+    pub fn find(&self, key: &Bytes, kind: NearKind) -> Option<Arc<NearEntry>> {
         let Self { near, now, is_confirmed, .. } = self;
         if !is_confirmed && !near.is_trusted(*now) {
             return None;
         }
-        let entry = near.entries.get(key)?;
+        let entry = near.entries.get(key).filter(|entry| entry.kind == kind)?;
         if !near.is_valid(&entry, *now) {
             near.entries.remove_if(key, |other| other.id == entry.id);
             return None;
@@ -325,36 +335,30 @@ impl NearAt {
     }
 
     /// Returns the value of a key for JavaScript, which checks from then on itself that it is right.
-    pub(super) fn copy(&self, key: &Bytes) -> Option<Copy> {
+    pub fn copy(&self, key: &Bytes, kind: NearKind) -> Option<Copy> {
         let (near, index) = (&self.near, self.near.cell(key));
         // Read before the value is checked, so that no later change is missed.
         let (cell, generation, tag_changes) =
             (near.words.get(index), near.words.generation(), near.words.tag_changes());
-        let entry = self.find(key)?;
+        let entry = self.find(key, kind)?;
         let left = entry.ttl.saturating_sub(self.now.since(entry.read_at));
         let tag_changes = (!entry.tags.is_empty()).then_some(tag_changes);
         Some(Copy { entry, cell: (near.words.position(index), cell), generation, tag_changes, left })
     }
 
-    /// Begins a read of a key, whose value may be kept.
-    pub(super) fn begin(&self, key: &Bytes) -> Option<Reading> {
-        self.near.begin(key, self.now)
+    /// Begins a read of a key, whose value may be kept and probably depends on these epochs.
+    pub fn begin(&self, key: &Bytes, epoch_keys: &[Bytes]) -> Option<Reading> {
+        self.near.begin(key, epoch_keys, self.now)
     }
 
     /// The value of a key was read, and not kept.
-    pub(super) fn note(&self, key: &Bytes) {
+    pub fn note(&self, key: &Bytes) {
         self.near.note(key);
     }
 
-    pub(super) fn keep(
-        &self,
-        key: &Bytes,
-        reading: Reading,
-        json: &Bytes,
-        time: (Duration, Option<Duration>),
-        epoch_keys: &[Bytes],
-    ) {
-        self.near.keep(key, reading, json, time, epoch_keys);
+    /// Keeps a value that was read, unless something has changed since.
+    pub fn keep(&self, key: &Bytes, reading: &Reading, new: NewEntry<'_>) {
+        self.near.keep(key, reading, new);
     }
 }
 
