@@ -270,7 +270,18 @@ class SessionManager extends Limitable {
     }
   }
 
-  async validateSession(request, options) {
+  validateSession(request, options) {
+    return this.#validatedNear(request, options) ?? this.#validateAs(request, options)
+  }
+
+  // Options are checked when a user is not near, as at the first call.
+  #validatedNear(token, options) {
+    if (typeof token !== 'string' || !isLoadAlone(options)) return undefined
+    const copy = this.#near?.users.hit(token)
+    return copy && Promise.resolve(copy.fresh())
+  }
+
+  async #validateAs(request, options) {
     const [sessions, { load, ttl = 300, cookie, userId }] = readCall(this, options, VALIDATE_OPTIONS)
     assertFunction(load, 'options.load')
     if (userId !== undefined) assertFunction(userId, 'options.userId')
@@ -361,6 +372,15 @@ class SessionManager extends Limitable {
 
   deleteSession(id) {
     return this.#native.destroy(id)
+  }
+}
+
+// Whether options have what a hit needs, and no limits of the call.
+function isLoadAlone(options) {
+  try {
+    return typeof options?.load === 'function' && options.signal === undefined && options.timeoutMs === undefined
+  } catch {
+    return false
   }
 }
 
