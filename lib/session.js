@@ -1,34 +1,28 @@
 'use strict'
 
 const { awaitLoad } = require('./await-load.js')
-const { binding } = require('./bridge.js')
 const { NO_LIMITS, undoIfAborted, withoutSignals } = require('./call-limits.js')
 const { now } = require('./clock.js')
 const { allowsFallback, argumentError, isUnavailable } = require('./error.js')
-const { featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const names = require('./option-names.js')
-const { assertFunction, describe, isArray, readOptions } = require('./options.js')
-const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
+const { assertFunction, describe } = require('./options.js')
 const { optionNames, readArguments } = require('./pubsub/arguments.js')
 const { BIND_OPTIONS, End, bindSocket } = require('./session/bind.js')
 const { describedOf } = require('./session/described.js')
 const { RequestSession, assertPlace, tokenOfHandle } = require('./session/handle.js')
-const { SessionCookie, cookieOptions } = require('./session/cookie.js')
-const { encryptionOptions } = require('./session/encryption.js')
+const { SessionCookie } = require('./session/cookie.js')
 const { newNames } = require('./session/names.js')
-const { assertNear, nearTiersOn, strictly } = require('./session/near.js')
 const { isCrossSiteWrite } = require('./session/cross-site.js')
 const { withSession } = require('./session/with-session.js')
+const { sessionPartsOn } = require('./session/parts.js')
 const { presets } = require('./session/presets.js')
 const { tokenOf } = require('./session/request-token.js')
 const { idsOf, userIdError } = require('./session/user-ids.js')
 const { watchSessions } = require('./session/watch.js')
-const { singleFlightOf } = require('./single-flight.js')
 const { assertTtl } = require('./ttl.js')
 
-const SESSION_OPTIONS = { ...names.sessions, trustedOrigins: true }
 const CREATE_OPTIONS = Object.keys(names.createSession)
 const UPDATE_OPTIONS = Object.keys(names.updateSession)
 const VALIDATE_OPTIONS = ['load', 'ttl', 'cookie', 'userId']
@@ -41,38 +35,7 @@ class SessionManager extends Limitable {
   static presets = presets
 
   constructor(service, options) {
-    super(service, () => {
-      const own = readOptions(options, SESSION_OPTIONS)
-      const { prefix = defaultPrefixes.sessions, connections } = own
-      const trustedOrigins = originsOf(own.trustedOrigins)
-      const encryption = encryptionOptions(own.encryption)
-      assertNear(own.near)
-      const make = (native) => {
-        const cookie = cookieOptions(own.cookie)
-        const plain = new binding.Sessions(native, { __proto__: null, ...own, cookie, encryption })
-        const sessions = own.near?.mode === 'strict' ? strictly(plain) : plain
-        const near = own.near ? nearTiersOn(native, plain, own.near) : undefined
-        claimPrefix(native, 'sessions', prefix)
-        claimPrefix(native, 'connections', connections?.prefix ?? defaultPrefixes.connections)
-        const singleFlight = singleFlightOf(native, `session ${prefix}`)
-        const isOwnCookie = own.cookie?.name !== undefined
-        const isLimited = own.maxPerUser !== undefined
-        const { absoluteTtl, rolling = false } = own
-        return {
-          native: sessions,
-          near,
-          singleFlight,
-          trustedOrigins,
-          cookie,
-          isOwnCookie,
-          isLimited,
-          absoluteTtl,
-          rolling,
-        }
-      }
-      // The store's errors that callers did not get, and the validations that used `load` alone.
-      return featureOn(service, make, { isNear: Boolean(own.near), errors: 0, fallbacks: 0 })
-    })
+    super(service, () => sessionPartsOn(service, options))
   }
 
   get #native() {
@@ -407,24 +370,6 @@ function idsForAll(load, user, userIds, own) {
     }
   }
   return [...ids]
-}
-
-// Copied, because the caller may change its array.
-function originsOf(origins = []) {
-  if (origins === '*') return origins
-  const own = isArray(origins) ? Array.from(origins) : [undefined]
-  if (own.every(isOrigin)) return own
-  throw argumentError(
-    "trustedOrigins must be '*' or origins, such as ['https://app.example.com'], without wildcards in them",
-  )
-}
-
-// As browsers send it: without a path, and in lower case.
-function isOrigin(text) {
-  if (typeof text !== 'string' || !URL.canParse(text)) return false
-  const { origin, protocol, host } = new URL(text)
-  // A host with a wildcard is valid in a URL, and no browser sends one.
-  return text === (origin === 'null' ? `${protocol}//${host}` : origin) && !host.includes('*')
 }
 
 module.exports = { SessionManager }
