@@ -3,32 +3,44 @@ import { redisService } from '../../index.js'
 import { createApp } from './app.mjs'
 import { chooseEngine } from './engine.mjs'
 import { listen, readPort, readProxies } from './listen.mjs'
+import { joinFirst, servers, startSecond } from './second.mjs'
+
+const isFirst = servers.number === 1
 
 const engine = chooseEngine(process.env)
 const stopping = new AbortController()
 const app = createApp({ engine, proxies: readProxies(process.env), stopping: stopping.signal })
+let second
 
 try {
   const address = await listen(app.server, readPort(process.env))
-  console.log(`\n  cinnabar example   ${address}`)
-  console.log(`  engine             ${engine.label}`)
-  if (engine.embedded) console.log('                     (set REDIS_URL=redis://localhost:6379 to use a server)')
-  console.log('  stop               Ctrl-C\n')
+  if (isFirst) await greet(address)
+  else joinFirst(address, stop)
 } catch (error) {
   console.error(error.message)
   process.exit(1)
 }
 
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stop)
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, isFirst ? stop : () => {})
+
+async function greet(address) {
+  if (!engine.embedded) second = await startSecond(import.meta.filename, address)
+  console.log(`\n  cinnabar example   ${address}`)
+  if (second?.address) console.log(`  second server      ${second.address}`)
+  console.log(`  engine             ${engine.label}`)
+  if (engine.embedded) console.log('                     (set REDIS_URL=redis://localhost:6379 to use a server)')
+  console.log('  stop               Ctrl-C\n')
+}
 
 async function stop() {
   // A second Ctrl-C stops at once.
   if (stopping.signal.aborted) process.exit(130)
-  console.log('\nStopping: finishing requests …')
+  if (isFirst) console.log('\nStopping: finishing requests …')
   // A response that never finishes must not keep the process alive; the timer itself does not.
   setTimeout(() => process.exit(1), 5000).unref()
   stopping.abort()
   await app.close()
   await redisService.disconnect()
-  console.log('Stopped.')
+  await second?.stop()
+  if (isFirst) console.log('Stopped.')
 }

@@ -1,6 +1,7 @@
 // The cache card: where the profile came from, and how long that took.
 import { api } from './api.js'
 import { byId, facts, make, onClick, say } from './dom.js'
+import { onLive } from './live.js'
 
 const LOADS_SHOWN = 12
 const loads = []
@@ -25,6 +26,18 @@ onClick('profile-load', 'cache-outcome', async () => {
 onClick('profile-invalidate', 'cache-outcome', async () => {
   const { body } = await api('DELETE', '/api/profile')
   say('cache-outcome', `Invalidated: everything with the tag ${body.invalidated}. The next one is loaded.`, 'good')
+})
+
+// Also when another server has invalidated it.
+onLive('near', ({ isNear, number, other }) => {
+  const server = other === null ? 'the server' : `server ${number}`
+  byId('cache-near').hidden = false
+  byId('cache-near').dataset.state = isNear ? 'on' : 'off'
+  byId('cache-near-words').textContent = isNear ? `in the memory of ${server}` : `not in the memory of ${server}`
+  byId('cache-other').hidden = other === null
+  if (other === null) return
+  byId('cache-other').href = other
+  byId('cache-other').textContent = `open server ${3 - number}`
 })
 
 /** One bar per load, on a square-root scale, so that a hit of 1 ms is visible beside a load of 600 ms. */

@@ -2,7 +2,7 @@
 import { found, onCheck, suspect } from './connection.js'
 import { byId } from './dom.js'
 
-const KINDS = ['ready', 'people', 'message', 'counter', 'job', 'session']
+const KINDS = ['ready', 'people', 'message', 'counter', 'job', 'session', 'near']
 const AGAIN_MS = 3000
 
 const listeners = new Map()
@@ -11,7 +11,7 @@ let isOpen = false
 let watched
 let retry
 
-/** Calls the handler with each event of a kind: `people`, `message`, `counter`, `job`, `session`, or `ready` after each connect. */
+/** Calls the handler with each event of a kind: `people`, `message`, `counter`, `job`, `session`, `near`, or `ready` after each connect. */
 export function onLive(kind, handler) {
   listeners.set(kind, [...(listeners.get(kind) ?? []), handler])
 }

@@ -4,6 +4,7 @@ import { subscribe } from '../../../index.js'
 import { HttpError } from '../http.mjs'
 import { joinRoom, isIn, rooms } from '../members.mjs'
 import { devicesChannel, sessionOf } from '../visitor.mjs'
+import { watchNear } from './profile.mjs'
 import { channelOf, checkRoom } from './room.mjs'
 
 export const COUNTER_CHANNEL = 'example:counter'
@@ -27,7 +28,7 @@ export function liveRoutes({ stopping, jobs }) {
       streams.add(response)
       const closed = new Promise((resolve) => response.once('close', resolve))
       const subscriptions = []
-      let leave
+      let leave, unwatchNear
       const unwatch = jobs.watch((event) => write(response, 'job', event))
       try {
         const { data: user } = await sessionOf(request)
@@ -42,6 +43,7 @@ export function liveRoutes({ stopping, jobs }) {
         }
         response.writeHead(200, HEADERS)
         write(response, 'ready', { room })
+        if (user) unwatchNear = watchNear(user, (state) => write(response, 'near', state))
         const heartbeat = setInterval(() => response.write(':\n\n'), HEARTBEAT_MS)
         if (stopping.aborted) response.end()
         await closed
@@ -50,6 +52,7 @@ export function liveRoutes({ stopping, jobs }) {
         streams.delete(response)
         unwatch()
         leave?.()
+        unwatchNear?.()
         await Promise.all(subscriptions.map((subscription) => subscription.close()))
       }
     },

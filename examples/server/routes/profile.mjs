@@ -2,11 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ApiCache } from '../../../index.js'
 import { send } from '../http.mjs'
+import { servers } from '../second.mjs'
 import { requireSession } from '../visitor.mjs'
 
 const TTL_SECONDS = 20
 const STALE_SECONDS = 40
 const SOURCE_MS = 600
+// Looking costs no call.
+const LOOK_MS = 50
 const CITIES = ['Almadén', 'Idrija', 'Huancavelica', 'Guizhou', 'Monte Amiata']
 
 const cache = new ApiCache(undefined, { near: true })
@@ -15,7 +18,7 @@ export function profileRoutes() {
   return {
     'GET /api/profile': async (request, response) => {
       const { data: session } = await requireSession(request)
-      const key = `profile:${session.userId}`
+      const key = keyOf(session)
       const begin = performance.now()
       const { value: profile, source } = await cache.lookup(key, () => loadProfile(session), {
         ttl: TTL_SECONDS,
@@ -26,7 +29,7 @@ export function profileRoutes() {
       send(
         response,
         200,
-        { source, ms, key: `api:${key}`, ttl: TTL_SECONDS, profile },
+        { source, ms, key: `api:${key}`, ttl: TTL_SECONDS, profile, servers },
         { 'X-Cache': source.toUpperCase() },
       )
     },
@@ -39,7 +42,21 @@ export function profileRoutes() {
   }
 }
 
+const keyOf = (session) => `profile:${session.userId}`
 const tagOf = (session) => `user:${session.userId}`
+
+/** Calls the handler now, and whenever the profile of a session comes into the memory of this process or leaves it; returns a function that ends this. */
+export function watchNear(session, handler) {
+  let wasNear
+  const look = () => {
+    const isNear = cache.peek(keyOf(session)) !== undefined
+    if (isNear !== wasNear) handler({ isNear, ...servers })
+    wasNear = isNear
+  }
+  look()
+  const timer = setInterval(look, LOOK_MS)
+  return () => clearInterval(timer)
+}
 
 /** Simulates a slow database or service. */
 async function loadProfile({ userId, name }) {
