@@ -239,9 +239,11 @@ class SessionManager extends Limitable {
 
   // Options are checked when a user is not near, as at the first call.
   #validatedNear(token, options) {
-    if (typeof token !== 'string' || !isLoadAlone(options)) return undefined
-    const copy = this.#near?.users.hit(token)
-    return copy && Promise.resolve(copy.fresh())
+    const users = typeof token === 'string' ? this.#near?.users : undefined
+    const copy = users?.find(token, false)
+    if (copy === undefined || !isLoadAlone(options)) return undefined
+    users.hits++
+    return Promise.resolve(copy.fresh())
   }
 
   async #validateAs(request, options) {

@@ -169,8 +169,10 @@ describe('loads that all processes share', () => {
   const allHaveValues = (peers) =>
     until('all have a value', () => peers.every(({ heard }) => heard.some(({ values }) => values)), 30)
   const loadsOf = (peers) => peers.reduce((sum, peer) => sum + peer.loads(), 0)
+  // More on request: STAMPEDE=100.
+  const count = Number(process.env.STAMPEDE ?? 8)
   const stampede = async (url) => {
-    const peers = await Promise.all(Array.from({ length: 8 }, () => start(url)))
+    const peers = await Promise.all(Array.from({ length: count }, () => start(url)))
     send(peers, 'go')
     await until('all have asked', () => peers.every(({ heard }) => heard.includes('asked')), 30)
     await until('one loads', () => loadsOf(peers) > 0)
@@ -181,7 +183,7 @@ describe('loads that all processes share', () => {
     return { loads: loadsOf(peers), values: new Set(values).size }
   }
 
-  test('eight processes with 50 callers each make one load', async () => {
+  test(`${count} processes with 50 callers each make one load`, async () => {
     const service = await redis.makeService()
     assert.deepEqual(await stampede(redis.server.url), { loads: 1, values: 1 })
     await service.disconnect()

@@ -212,6 +212,21 @@ for (const engine of engines) {
       )
 
       test(
+        'are renewed by a manager whose reads renew them, although another one has them near',
+        withSessions(async (sessions, _, { service, client }) => {
+          const rolling = new SessionManager(service, { near: { mode }, rolling: true })
+          const id = await sessions.createSession('ann', {}, { ttl: 100 })
+          await nearAgain(sessions, () => sessions.getSession(id))
+          await client.pExpire(`session:${id}`, 50_000)
+          await nearAgain(sessions, () => sessions.getSession(id))
+          assert.notEqual(await rolling.getSession(id), null)
+          assert.ok((await client.pTTL(`session:${id}`)) > 99_000)
+          await nearAgain(rolling, () => rolling.getSession(id))
+          await nearAgain(sessions, () => sessions.getSession(id))
+        }),
+      )
+
+      test(
         'are gone when their ttl ends',
         withSessions(async (sessions, _, { service }) => {
           const id = await sessions.createSession('ann', {}, { ttl: engine.advance ? 60 : 0.3 })

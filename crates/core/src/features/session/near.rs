@@ -29,7 +29,8 @@ impl NearRead {
     pub fn new(sessions: &Sessions, near: NearAt, key: &SessionKey) -> Self {
         let epoch_keys = sessions.0.hints.get(&key.id).unwrap_or_default();
         let reading = near.begin(&key.redis_key, &epoch_keys);
-        Self { sessions: sessions.clone(), near, key: key.redis_key.clone(), kind: kind(key), reading }
+        let rolling = sessions.0.rolling && key.of.is_session();
+        Self { sessions: sessions.clone(), near, key: key.redis_key.clone(), kind: kind(key, rolling), reading }
     }
 
     /// Returns what is near, which counts as found near.
@@ -57,8 +58,9 @@ impl NearRead {
     }
 }
 
-pub(super) fn kind(key: &SessionKey) -> NearKind {
-    NearKind(key.of.byte())
+/// Returns the kind of a key's value. What a read renews must not be found by reads that do not know when that is due, nor the reverse.
+pub(super) fn kind(key: &SessionKey, rolling: bool) -> NearKind {
+    NearKind(key.of.byte() + u8::from(rolling))
 }
 
 impl Sessions {
@@ -110,6 +112,6 @@ impl Sessions {
     /// Returns a session for JavaScript, which checks from then on itself that it is right, if it is near.
     pub fn near_session(&self, id: &str, near: &NearAt) -> Option<Copy> {
         let key = self.key(id).ok()?;
-        near.copy(&key.redis_key, kind(&key))
+        near.copy(&key.redis_key, kind(&key, self.0.rolling))
     }
 }

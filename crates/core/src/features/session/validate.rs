@@ -146,7 +146,7 @@ impl Sessions {
     /// Returns the user of a token for JavaScript, which checks from then on itself that it is right, if it is near.
     pub fn near_user(&self, token: &str, near: &NearAt) -> Option<Copy> {
         let key = self.stored_key(&hash(token), Contents::Token).ok()?;
-        near.copy(&key.redis_key, near::kind(&key))
+        near.copy(&key.redis_key, near::kind(&key, false))
     }
 
     fn read_then_begin(&self, key: SessionKey, hash: String, near: Option<NearRead>) -> Call<Lookup> {
