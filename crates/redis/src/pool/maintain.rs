@@ -187,14 +187,17 @@ pub(super) fn member(shared: &Shared, endpoint: Endpoint, link: Link) -> Member 
     }
 }
 
-/// Adds a connection. Since the server responds on it, the unresponsive ones are dead and are closed.
+/// Adds a connection. Since the server responds on it, the ones that are still unresponsive are dead and are closed. This process may have been
+/// slow itself: then their replies have been read by now.
 pub(super) fn add(shared: &Arc<Shared>, member: Member) -> bool {
     let mut members = shared.members.lock();
     if shared.is_closed() {
         member.connection.end(closed());
         return false;
     }
-    for silent in members.iter().filter(|member| member.silent.load(Ordering::Relaxed)) {
+    let after = unresponsive_after(&shared.settings);
+    let is_silent = |member: &&Member| member.silent.load(Ordering::Relaxed) && member.connection.silence() >= after;
+    for silent in members.iter().filter(is_silent) {
         silent
             .connection
             .end(Error::new(Kind::Unavailable, "it stopped responding while the server replied on another connection"));
