@@ -9,16 +9,26 @@ import { fakeServer } from '../support/fake-server.mjs'
 
 test('a connection on which the server responds again is not closed, although another one was opened', async () => {
   let slow
-  const server = await fakeServer(([name, key], socket, connection) => {
-    if (connection === 1 && name === 'INCR') {
-      if (key === 'a') slow = socket
+  // What the first connection is owed, in order.
+  const owed = []
+  const server = await fakeServer(([name, argument], socket, connection) => {
+    if (name === 'INCR') {
+      slow = socket
+      owed.push(`:${owed.length + 1}\r\n`)
       return ''
     }
-    if (connection !== 2 || slow === undefined) return undefined
-    // It was busy: the replies of the first connection come before those of the second one.
-    slow.write(':1\r\n')
-    setTimeout(() => slow.write(':2\r\n'), 500)
-    slow = undefined
+    if (connection === 1 && argument !== undefined) {
+      // A PING that checks the connection.
+      const echo = `$${argument.length}\r\n${argument}\r\n`
+      if (owed.length === 0) return echo
+      owed.push(echo)
+      return ''
+    }
+    if (connection === 2 && owed.length === 2) {
+      // It was busy: a reply of the first connection comes before those of the second one.
+      slow.write(owed.shift())
+      setTimeout(() => slow.write(owed.splice(0).join('')), 500)
+    }
     return undefined
   })
   const service = new RedisService({ url: server.url, timeoutMs: 4000, log: false })

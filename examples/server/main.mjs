@@ -14,7 +14,7 @@ let second
 
 try {
   const address = await listen(app.server, readPort(process.env))
-  if (isFirst) await greet(address)
+  if (isFirst) await announce(address)
   else joinFirst(address, stop)
 } catch (error) {
   console.error(error.message)
@@ -23,7 +23,7 @@ try {
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, isFirst ? stop : () => {})
 
-async function greet(address) {
+async function announce(address) {
   if (!engine.embedded) second = await startSecond(import.meta.filename, address)
   console.log(`\n  cinnabar example   ${address}`)
   if (second?.address) console.log(`  second server      ${second.address}`)

@@ -3,7 +3,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 
-/** What the page is told: which server this is, and the address of the other one, or null. */
+/** What the page shows: which server this is, and the address of the other one, or null. */
 export const servers = { number: process.env.EXAMPLE_SECOND ? 2 : 1, other: null }
 
 /** Starts the second server; returns its address, or null if it could not start, and a function that ends it. */
@@ -21,7 +21,7 @@ export async function startSecond(main, address) {
   return { address: servers.other, stop }
 }
 
-/** In the second server: tells the first one its address, and calls `stop` when that has ended. */
+/** In the second server: sends the first one its address, and calls `stop` when that has ended. */
 export function joinFirst(address, stop) {
   servers.other = process.env.EXAMPLE_SECOND
   process.on('disconnect', stop)
