@@ -1,5 +1,5 @@
 /** What is compared. Each holds all values; `read(key)` reads one, `run(sequence, from, many)` many, one after the other. */
-import { ApiCache, RedisService } from '../../index.js'
+import { ApiCache, RedisService, SessionManager } from '../../index.js'
 
 const names = []
 
@@ -16,6 +16,20 @@ async function cinnabar({ url, keys, value }, option, run) {
   }
   return { read: (key) => cache.get(key), run: run(cache), close: () => service.disconnect() }
 }
+
+/** The keys are tokens of as many users. */
+async function sessions({ url, keys, value }, option, run) {
+  const service = new RedisService({ url })
+  const manager = new SessionManager(service, option)
+  const read = (token) => manager.validateSession(token, { load: () => ({ ...value, id: token }), ttl: 3600 })
+  for (let at = 0; at < keys; at += 500) {
+    await Promise.all(Array.from({ length: 500 }, (_, n) => read(keyOf(at + n))))
+  }
+  return { read, run: run(manager), close: () => service.disconnect() }
+}
+
+// Every user is stored already.
+const stored = { load: () => null }
 
 const near = { near: { maxBytes: MAX_BYTES } }
 const strict = { near: { maxBytes: MAX_BYTES, mode: 'strict' } }
@@ -37,6 +51,18 @@ export const contenders = {
     cinnabar(place, strict, (cache) => (sequence, from, many) => inFlight(cache, sequence, from, many)),
   'cinnabar without near, 64 in flight': (place) =>
     cinnabar(place, {}, (cache) => (sequence, from, many) => inFlight(cache, sequence, from, many)),
+  'cinnabar, validateSession': (place) =>
+    sessions(place, near, (manager) => async (sequence, from, many) => {
+      for (let at = from; at < from + many; at++) await manager.validateSession(keyOf(sequence[at]), stored)
+    }),
+  'cinnabar, validateSession without near, 64 in flight': (place) =>
+    sessions(place, {}, (manager) => async (sequence, from, many) => {
+      for (let at = from; at < from + many; at += 64) {
+        await Promise.all(
+          Array.from({ length: 64 }, (_, n) => manager.validateSession(keyOf(sequence[at + n]), stored)),
+        )
+      }
+    }),
   async 'node-redis, client-side cache'({ url }) {
     const { createClient } = await import('redis')
     // With LRU it does a fifth of this with so many keys.
