@@ -101,7 +101,8 @@ class SessionManager extends Limitable {
 
   #openedNear(token) {
     const copy = this.#near?.sessions.hit(token)
-    return copy && { session: copy.fresh(), token: null, ttlMs: copy.lifeMs }
+    const { absoluteTtl = Infinity } = partsOf(this).made
+    return copy && { session: copy.fresh(), token: null, ttlMs: Math.min(copy.lifeMs, absoluteTtl * 1000) }
   }
 
   withSession(handler, options) {

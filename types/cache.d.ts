@@ -99,7 +99,7 @@ export interface ApiCacheOptions extends CacheLoadOptions {
 }
 
 /**
- * How values are cached near. A value is near from the second time that it is read until its ttl ends, it is changed by this or any other
+ * How values are cached near. A value is near once it was read twice, until its ttl ends, it is changed by this or any other
  * program, or there is no more room. The server pushes the names of the keys that change (`CLIENT TRACKING`, Redis 6 or later, any Valkey),
  * from every primary of a cluster. If a connection for that is lost, a server fails over or a slot moves, nothing is near until it is certain
  * again. Not noticed are `SWAPDB`, for which servers push nothing, and a proxy that drops pushes but not the replies beside them.

@@ -86,19 +86,22 @@ export interface SessionManagerOptions {
 }
 
 /**
- * How sessions and validated users are kept near. `fromRequest`, `getSession` and `validateSession` find one near from the second time that it is read,
+ * How sessions and validated users are near. `fromRequest`, `getSession` and `validateSession` find one near once it was read twice,
  * until its ttl ends, a rolling session is due for renewal, or it is changed or ended by this or any other program; the server pushes which
- * keys change. What this process does, all managers in it see at once. Calls with a signal or a `timeoutMs` of their own always ask the server, as does
- * a token that was rotated. For the server, its permissions and what happens without them, see {@link NearOptions}.
+ * keys change, except by `SWAPDB`. What managers of this service do, and others of the process on services with the same settings, all of
+ * them see at once. Calls with a signal or a `timeoutMs` of their own always ask the server, as does a token that was rotated. For the
+ * server, its permissions and what happens without them, see {@link NearOptions}.
  *
  * Decrypted data of sessions is in the memory of the process then, and is found only by managers with the same keys.
  */
 export interface NearSessionsOptions {
   /**
    * When a sign-out counts in other processes. With `'push'` they see it once it was pushed, which takes about a millisecond, and at most
-   * `maxStalenessMs` after it was acknowledged, whatever happens to a connection. With `'strict'`, `destroySession`, `destroySessionOf`,
-   * `destroyByTag`, `invalidateUser` and `invalidateToken` resolve only when no process accepts any more what they have ended, 255 ms
-   * later; use it in all processes, since only a call of a manager with this mode waits. Reads cost the same in both. Default `'push'`.
+   * `maxStalenessMs` after it was acknowledged, whatever happens to a connection. With `'strict'`, what ends a session resolves 255 ms
+   * later, when no process accepts it any more: `destroySession`, `destroySessionOf`, `destroyByTag`, `invalidateUser`, `invalidateToken`, a
+   * sign-in that ends another session by `maxPerUser`, `rotate` without grace, and an update of `userId`. That time is not part of a
+   * `timeoutMs`. Use it in all processes that read or end sessions: the calls wait for as long as each of these trusts its memory. Reads
+   * cost the same in both. Default `'push'`.
    */
   mode?: 'push' | 'strict'
   /**

@@ -131,6 +131,68 @@ for (const engine of engines) {
       }
 
       test(
+        'are ended by a sign-in elsewhere that leaves no place',
+        withSessions(
+          async (sessions, other) => {
+            for (const signIn of [
+              () => other.createSession('ann'),
+              async () => (await other.fromRequest(new Request('http://localhost'))).signIn('ann'),
+            ]) {
+              const id = await sessions.createSession('ann')
+              const read = () => sessions.getSession(id)
+              await nearAgain(sessions, read)
+              await signIn()
+              if (mode === 'strict') assert.equal(await read(), null)
+              else await until('the end is seen', async () => (await read()) === null)
+            }
+          },
+          { maxPerUser: 1 },
+        ),
+      )
+
+      test(
+        'are those of another user once one elsewhere gave them to that user, and have no former token once it was rotated without grace',
+        withSessions(async (sessions, other) => {
+          const id = await sessions.createSession('ann')
+          const user = async () => (await sessions.getSession(id))?.userId
+          assert.equal(await nearAgain(sessions, user), 'ann')
+          await other.updateSession(id, { userId: 'bob' })
+          if (mode === 'strict') assert.equal(await user(), 'bob')
+          else await until('the change is seen', async () => (await user()) === 'bob')
+
+          const handle = await other.fromRequest(new Request('http://localhost'))
+          await handle.signIn('ann')
+          const cookie = handle.setCookie.slice(0, handle.setCookie.indexOf(';'))
+          const read = () => sessions.getSession(new Request('http://localhost', { headers: { cookie } }))
+          assert.equal((await nearAgain(sessions, read)).userId, 'ann')
+          await handle.rotate({ graceSeconds: 0 })
+          if (mode === 'strict') assert.equal(await read(), null)
+          else await until('the end is seen', async () => (await read()) === null)
+        }),
+      )
+
+      test(
+        'have cookies for as long as their own manager says',
+        withSessions(async (sessions, _, { service }) => {
+          const short = new SessionManager(service, { near: { mode }, absoluteTtl: 100 })
+          const handle = await sessions.fromRequest(new Request('http://localhost'))
+          await handle.signIn('ann')
+          const headers = { cookie: handle.setCookie.slice(0, handle.setCookie.indexOf(';')) }
+          const request = new Request('http://localhost', { headers })
+          for (const [own, age] of [
+            [short, 100],
+            [sessions, 86_400],
+            [short, 100],
+          ]) {
+            await nearAgain(own, () => own.getSession(request))
+            const opened = await own.fromRequest(request)
+            await opened.update({ a: age })
+            assert.match(opened.setCookie, new RegExp(`Max-Age=${age}(;|$)`))
+          }
+        }),
+      )
+
+      test(
         'are gone when their keys are, and when everything is',
         withSessions(async (sessions, _, { client }) => {
           for (const drop of [(id) => client.del(`session:${id}`), () => client.sendCommand(['FLUSHALL'])]) {
@@ -268,7 +330,20 @@ for (const engine of engines) {
         'are not used for a call that has limits of its own',
         withSessions(async (sessions) => {
           const id = await sessions.createSession('ann')
+          const request = new Request('http://localhost', { headers: { cookie: `__Host-session=${id}` } })
+          const { signal } = new AbortController()
+          const { load, token } = { load: () => ({ id: 'ann' }), token: 'token' }
           await nearAgain(sessions, () => sessions.getSession(id))
+          await nearAgain(sessions, () => sessions.validateSession(token, { load }))
+          const { nearHits } = sessions.stats()
+          for (const limits of [{ signal }, { timeoutMs: 1000 }]) {
+            assert.equal((await sessions.getSession(id, limits)).userId, 'ann')
+            assert.equal((await sessions.getSession(request, limits)).userId, 'ann')
+            assert.equal((await sessions.with(limits).getSession(id)).userId, 'ann')
+            assert.equal((await sessions.fromRequest(request, limits)).userId, 'ann')
+            assert.deepEqual(await sessions.validateSession(token, { load, ...limits }), { id: 'ann' })
+          }
+          assert.equal(sessions.stats().nearHits, nearHits)
           await refuses(sessions.with({ signal: AbortSignal.abort() }).getSession(id), 'E_ABORTED')
           const validate = (own) => own.validateSession(bearer('token'), { load: () => ({ id: 'ann' }) })
           await nearAgain(sessions, () => validate(sessions))

@@ -6,8 +6,29 @@ const { nearTierOn } = require('../near/tier-on.js')
 const { pause } = require('../pause.js')
 
 const MAX_BYTES = 64 * 1024 * 1024
-// What ends sessions or validated users.
-const ENDINGS = ['destroy', 'destroyByTag', 'destroyOf', 'invalidateToken', 'invalidateUser']
+const always = () => true
+
+/** By the native call: whether it has ended a session or a validated user, by its result and its arguments. `isLimited`: a sign-in may. */
+const endingsOf = (isLimited) => ({
+  destroy: always,
+  destroyByTag: always,
+  destroyOf: always,
+  invalidateToken: always,
+  invalidateUser: always,
+  create: () => isLimited,
+  issue: (issued) => issued?.ended.length > 0,
+  rotate: (_, [, graceSeconds]) => graceSeconds === 0,
+  update: (_, [, changes, options]) => isOfUser(changes) || Boolean(options?.remove?.includes('userId')),
+})
+
+// Whether changes may give a session to another user.
+function isOfUser(changes) {
+  try {
+    return Object.hasOwn(changes, 'userId')
+  } catch {
+    return true
+  }
+}
 
 /** Throws if what the option `near` says does not fit together. */
 function assertNear(near) {
@@ -29,18 +50,18 @@ function nearTiersOn(service, native, near) {
 }
 
 /** A native object whose calls that end something resolve only when no process can have it near any more. */
-function strictly(native) {
+function strictly(native, isLimited) {
   const ending =
-    (name) =>
+    (name, hasEnded) =>
     async (...args) => {
       const result = await native[name](...args)
-      // Not sooner if the call is aborted: it has been done.
-      const lapse = native.nearLapseMs()
+      // Not sooner if the call is aborted or its time is over: it has been done.
+      const lapse = hasEnded(result, args) ? native.nearLapseMs() : 0
       if (lapse > 0) await pause(lapse, NO_LIMITS)
       return result
     }
-  const own = Object.fromEntries(ENDINGS.map((name) => [name, ending(name)]))
-  own.within = (limits) => strictly(native.within(limits))
+  const own = Object.fromEntries(Object.entries(endingsOf(isLimited)).map(([name, has]) => [name, ending(name, has)]))
+  own.within = (limits) => strictly(native.within(limits), isLimited)
   return new Proxy(native, { get: (target, name) => own[name] ?? target[name].bind(target) })
 }
 

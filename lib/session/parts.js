@@ -23,13 +23,13 @@ function sessionPartsOn(service, options) {
   const make = (native) => {
     const cookie = cookieOptions(own.cookie)
     const plain = new binding.Sessions(native, { __proto__: null, ...own, cookie, encryption })
-    const sessions = own.near?.mode === 'strict' ? strictly(plain) : plain
     const near = own.near ? nearTiersOn(native, plain, own.near) : undefined
     claimPrefix(native, 'sessions', prefix)
     claimPrefix(native, 'connections', connections?.prefix ?? defaultPrefixes.connections)
     const singleFlight = singleFlightOf(native, `session ${prefix}`)
     const isOwnCookie = own.cookie?.name !== undefined
     const isLimited = own.maxPerUser !== undefined
+    const sessions = own.near?.mode === 'strict' ? strictly(plain, isLimited) : plain
     const { absoluteTtl, rolling = false } = own
     return {
       native: sessions,

@@ -135,7 +135,8 @@ impl Sessions {
     pub fn get(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit_output(env, self.core.operation("GET SESSION", Empty::Null), |js| {
             let Some(id) = id_of(js, id.raw())? else { return Ok(Call::ready(Output::Null)) };
-            let near = self.open_near(js).map(|open| open.now());
+            // What is near has been looked for, unless the call has limits of its own.
+            let near = self.open_near(js).map(|open| NearAt { is_missing: true, ..open.now() });
             self.getting(js, id, near)
         })
     }

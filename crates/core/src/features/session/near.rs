@@ -51,8 +51,8 @@ impl NearRead {
         let (None, Ok(ttl_ms @ 1..)) = (&valid.successor, u64::try_from(valid.ttl_ms)) else { return };
         let Ok(epoch_keys) = self.sessions.needed(&valid.record) else { return };
         let ttl = Duration::from_millis(ttl_ms).min(at_most);
-        // The ttl with which it is renewed, which those who open it need.
-        let life = Some(OpenedSession::ttl_of(&self.sessions, &valid.record));
+        // The ttl with which it is renewed, which those who open it need, whatever their absolute ttl is.
+        let life = Some(self.sessions.renewal_ttl(&valid.record));
         let new = NewEntry { kind: self.kind, json: &valid.record.json, ttl, life, epoch_keys: &epoch_keys };
         self.near.keep(&self.key, reading, new);
     }
@@ -89,8 +89,8 @@ impl Sessions {
     pub(super) fn open_near(&self, key: SessionKey, now: Option<Moment>, near: NearAt) -> Call<Option<OpenedSession>> {
         let (sessions, near) = (self.clone(), NearRead::new(self, near, &key));
         if let Some(entry) = near.find() {
-            let (json, ttl) = (entry.json.clone(), entry.life.unwrap_or_default());
-            return Call::ready(Some(OpenedSession { json, successor: None, renewed: false, ttl }));
+            let ttl = OpenedSession::at_most_absolute(self, entry.life.unwrap_or_default());
+            return Call::ready(Some(OpenedSession { json: entry.json.clone(), successor: None, renewed: false, ttl }));
         }
         if self.0.rolling && near.keeps() {
             return self.read_and_renew(key, now, move |valid, lasts| near.keep(valid, lasts));

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use cinnabar_port::{Call, error::Result};
 
-use super::{Sessions, metadata::Record, read::ValidSession};
+use super::{Sessions, read::ValidSession};
 use crate::features::{Moment, near::NearAt};
 
 /// A session as a request reads it.
@@ -23,13 +23,12 @@ pub struct OpenedSession {
 
 impl OpenedSession {
     pub(super) fn new(sessions: &Sessions, valid: ValidSession, renewed: bool) -> Self {
-        let ttl = Self::ttl_of(sessions, &valid.record);
+        let ttl = Self::at_most_absolute(sessions, sessions.renewal_ttl(&valid.record));
         let successor = valid.successor.and_then(|key| key.token);
         Self { json: valid.record.json, successor, renewed, ttl }
     }
 
-    pub(super) fn ttl_of(sessions: &Sessions, record: &Record) -> Duration {
-        let ttl = sessions.renewal_ttl(record);
+    pub(super) fn at_most_absolute(sessions: &Sessions, ttl: Duration) -> Duration {
         sessions.0.absolute_ttl.map_or(ttl, |absolute| ttl.min(absolute))
     }
 }
