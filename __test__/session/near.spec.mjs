@@ -172,6 +172,17 @@ for (const engine of engines) {
       )
 
       test(
+        'are changed by valid arguments only',
+        withSessions(async (sessions) => {
+          const id = await sessions.createSession('ann')
+          for (const remove of [5, null, 'userId', {}]) {
+            await refuses(sessions.updateSession(id, {}, { remove }), 'E_INVALID_ARGUMENT')
+          }
+          for (const changes of [null, 5, []]) await refuses(sessions.updateSession(id, changes), 'E_INVALID_ARGUMENT')
+        }),
+      )
+
+      test(
         'have cookies for as long as their own manager says',
         withSessions(async (sessions, _, { service }) => {
           const short = new SessionManager(service, { near: { mode }, absoluteTtl: 100 })

@@ -2,13 +2,15 @@
 
 const { NO_LIMITS } = require('../call-limits.js')
 const { argumentError } = require('../error.js')
+const { isArray } = require('../options.js')
 const { nearTierOn } = require('../near/tier-on.js')
 const { pause } = require('../pause.js')
 
 const MAX_BYTES = 64 * 1024 * 1024
+
 const always = () => true
 
-/** By the native call: whether it has ended a session or a validated user, by its result and its arguments. `isLimited`: a sign-in may. */
+/** By the native call: whether one with these arguments ends a session or a validated user, perhaps by its result. `isLimited`: a sign-in may. */
 const endingsOf = (isLimited) => ({
   destroy: always,
   destroyByTag: always,
@@ -16,9 +18,9 @@ const endingsOf = (isLimited) => ({
   invalidateToken: always,
   invalidateUser: always,
   create: () => isLimited,
-  issue: (issued) => issued?.ended.length > 0,
-  rotate: (_, [, graceSeconds]) => graceSeconds === 0,
-  update: (_, [, changes, options]) => isOfUser(changes) || Boolean(options?.remove?.includes('userId')),
+  issue: () => (issued) => issued?.ended.length > 0,
+  rotate: (_, graceSeconds) => graceSeconds === 0,
+  update: (_, changes, options) => isOfUser(changes) || (isArray(options?.remove) && options.remove.includes('userId')),
 })
 
 // Whether changes may give a session to another user.
@@ -52,15 +54,16 @@ function nearTiersOn(service, native, near) {
 /** A native object whose calls that end something resolve only when no process can have it near any more. */
 function strictly(native, isLimited) {
   const ending =
-    (name, hasEnded) =>
+    (name, ends) =>
     async (...args) => {
+      const hasEnded = ends(...args)
       const result = await native[name](...args)
       // Not sooner if the call is aborted or its time is over: it has been done.
-      const lapse = hasEnded(result, args) ? native.nearLapseMs() : 0
+      const lapse = (typeof hasEnded === 'function' ? hasEnded(result) : hasEnded) ? native.nearLapseMs() : 0
       if (lapse > 0) await pause(lapse, NO_LIMITS)
       return result
     }
-  const own = Object.fromEntries(Object.entries(endingsOf(isLimited)).map(([name, has]) => [name, ending(name, has)]))
+  const own = Object.fromEntries(Object.entries(endingsOf(isLimited)).map(([name, ends]) => [name, ending(name, ends)]))
   own.within = (limits) => strictly(native.within(limits), isLimited)
   return new Proxy(native, { get: (target, name) => own[name] ?? target[name].bind(target) })
 }
