@@ -32,10 +32,13 @@ test('a connection on which the server responds again is not closed, although an
     return undefined
   })
   const service = new RedisService({ url: server.url, timeoutMs: 4000, log: false })
-  const client = await rawClient(service)
-  assert.deepEqual(await Promise.all([client.incr('a'), client.incr('b')]), [1, 2])
-  assert.equal(server.connections, 2)
-  assert.equal(server.sockets.size, 2)
-  await service.disconnect()
-  await server.close()
+  try {
+    const client = await rawClient(service)
+    assert.deepEqual(await Promise.all([client.incr('a'), client.incr('b')]), [1, 2])
+    assert.equal(server.connections, 2)
+    assert.equal(server.sockets.size, 2)
+  } finally {
+    await service.disconnect()
+    await server.close()
+  }
 })

@@ -13,7 +13,10 @@ use cinnabar_port::{
     EventKind,
     error::{Error, Kind, Result},
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep, timeout},
+};
 
 use super::{Member, Shared, State, closed};
 use crate::{
@@ -112,6 +115,7 @@ pub async fn run(shared: Arc<Shared>) {
                 past.made_at = Some(Instant::now());
                 shared.worked.store(false, Ordering::Relaxed);
                 shared.set_down_since(None);
+                read_others(&shared).await;
                 if member.is_some_and(|member| !add(&shared, member)) || !shared.replace(State::Ready) {
                     return;
                 }
@@ -148,7 +152,10 @@ pub async fn run(shared: Arc<Shared>) {
 /// Opens one more connection, because the existing ones are busy or unresponsive.
 pub async fn grow(shared: Arc<Shared>) {
     match make(&shared).await {
-        Ok(member) => drop(add(&shared, member)),
+        Ok(member) => {
+            read_others(&shared).await;
+            add(&shared, member);
+        }
         Err(error) => {
             shared.note(&error);
             // Otherwise every call would try again.
@@ -187,8 +194,19 @@ pub(super) fn member(shared: &Shared, endpoint: Endpoint, link: Link) -> Member 
     }
 }
 
-/// Adds a connection. Since the server responds on it, the ones that are still unresponsive are dead and are closed. This process may have been
-/// slow itself: then their replies have been read by now.
+/// Gives unresponsive connections time to be read before they are declared dead: this process may have been slow itself, so that their replies
+/// are there and nothing has read them yet.
+async fn read_others(shared: &Shared) {
+    let has_silent = || shared.members.lock().iter().any(|member| member.silent.load(Ordering::Relaxed));
+    if has_silent() {
+        sleep(CHECK_OFTEN).await;
+        // What came while this slept is read by other tasks, which are polled before this one goes on.
+        yield_now().await;
+        yield_now().await;
+    }
+}
+
+/// Adds a connection. Since the server responds on it, the ones that are still unresponsive are dead and are closed.
 pub(super) fn add(shared: &Arc<Shared>, member: Member) -> bool {
     let mut members = shared.members.lock();
     if shared.is_closed() {
