@@ -5,8 +5,8 @@ import { after, before, test } from 'node:test'
 import { startRedis } from '../support/redis.mjs'
 import { loadProfile, shows, signIn, startBrowser, startExample } from './support.mjs'
 
-const NEAR = /^in the memory of server/
-const GONE = /^not in the memory of server/
+const NEAR = /^in memory of server/
+const GONE = /^not in memory of server/
 let browser, redis, example
 
 before(async () => {
@@ -34,10 +34,10 @@ test('a tag that is invalidated in one window ends the near copy of the other se
   await one.goto(example.url)
   await shows(one, '#live', 'live')
   await signIn(one, 'ada')
-  await shows(one, '#cache-near-words', 'not in the memory of server 1')
+  await shows(one, '#cache-near-words', 'not in memory of server 1')
   // The other server knows the session, too.
   const [two] = await Promise.all([context.waitForEvent('page'), one.click('#cache-other')])
-  await shows(two, '#cache-near-words', 'not in the memory of server 2')
+  await shows(two, '#cache-near-words', 'not in memory of server 2')
   assert.notEqual(new URL(two.url()).port, new URL(one.url()).port)
 
   await loadProfile(one, 'load')

@@ -33,7 +33,7 @@ onLive('near', ({ isNear, number, other }) => {
   const server = other === null ? 'the server' : `server ${number}`
   byId('cache-near').hidden = false
   byId('cache-near').dataset.state = isNear ? 'on' : 'off'
-  byId('cache-near-words').textContent = isNear ? `in the memory of ${server}` : `not in the memory of ${server}`
+  byId('cache-near-words').textContent = isNear ? `in memory of ${server}` : `not in memory of ${server}`
   byId('cache-other').hidden = other === null
   if (other === null) return
   byId('cache-other').href = other
