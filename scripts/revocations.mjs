@@ -66,8 +66,9 @@ async function lead() {
       add(total, counts)
       for (const [at, time] of resolvedAt) resolved[at] = time
     }
-    for (const [index, { acceptedAt, ...counts }] of (await all('check', races)).entries()) {
-      add(total, counts)
+    for (const [index, { acceptedAt, accepted, near }] of (await all('check', races)).entries()) {
+      // With pushes, another process may accept for a while, which `late` counts; the own one may not.
+      add(total, { accepted: values.near === 'push' ? 0 : accepted, near })
       for (const [at, time] of acceptedAt.entries()) {
         const late = time - resolved[at]
         if (!(late > 0)) continue
@@ -84,7 +85,7 @@ async function lead() {
   proxy.close()
   const { near, policy, seed } = values
   console.log(JSON.stringify({ ...total, lateMs, evicted, mode: near, policy, seed, seconds }))
-  const isRight = near === 'push' ? lateMs.all <= MAX_STALENESS_MS : total.accepted === 0 && total.late === 0
+  const isRight = total.accepted === 0 && (near === 'push' ? lateMs.all <= MAX_STALENESS_MS : total.late === 0)
   const showsSomething = total.alive > 0 && total.cached > 0 && evicted > 0 && (near === 'off' || total.near > 0)
   process.exitCode = isRight && showsSomething ? 0 : 1
 }

@@ -21,6 +21,7 @@ try {
   process.exit(1)
 }
 
+// Ctrl-C reaches both; the first one ends the second.
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, isFirst ? stop : () => {})
 
 async function announce(address) {

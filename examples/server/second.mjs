@@ -14,6 +14,7 @@ export async function startSecond(main, address) {
   const child = fork(main, { env })
   const exited = once(child, 'exit')
   servers.other = await Promise.race([once(child, 'message').then(([message]) => message), exited.then(() => null)])
+  exited.then(() => (servers.other = null))
   const stop = async () => {
     if (child.connected) child.disconnect()
     await exited

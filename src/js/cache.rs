@@ -7,10 +7,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use cinnabar_core::{
     agents::near_watch::NearOptions,
-    features::{
-        cache::{self, EntryOptions, OnUnavailable, Protection},
-        changing_all,
-    },
+    features::cache::{self, EntryOptions, OnUnavailable, Protection},
     keys,
     output::Output,
 };
@@ -114,7 +111,7 @@ impl Cache {
             let key = js.any_text(key.raw(), "key")?;
             let value = self.core.environment().stringify(js, value.raw(), "value")?;
             let call = self.cache.set(&key, value, entry_options(js, options.raw())?)?;
-            Ok(self.changing(js, &key, call))
+            Ok(self.watched(js, call))
         })
     }
 
@@ -128,10 +125,7 @@ impl Cache {
                 let value = self.core.environment().stringify(js, part(c"value")?, "value")?;
                 Ok((key, value, entry_options(js, entry)?))
             })?;
-            let keys: Vec<_> = entries.iter().map(|(key, ..)| key.clone()).collect();
-            let call = self.cache.set_many(entries)?;
-            let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-            Ok(self.cache.changing(&keys, self.nears(js), call))
+            Ok(self.watched(js, self.cache.set_many(entries)?))
         })
     }
 
@@ -140,7 +134,7 @@ impl Cache {
     pub fn invalidate(&self, env: Env, key: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
             let key = js.any_text(key.raw(), "key")?;
-            Ok(self.changing(js, &key, self.cache.invalidate(&key)))
+            Ok(self.watched(js, self.cache.invalidate(&key)))
         })
     }
 
@@ -149,8 +143,7 @@ impl Cache {
     pub fn invalidate_many(&self, env: Env, keys: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
             let keys = js.each(keys.raw(), "keys", Js::any_text)?;
-            let names: Vec<_> = keys.iter().map(String::as_str).collect();
-            Ok(self.cache.changing(&names, self.nears(js), self.cache.invalidate_many(&keys)))
+            Ok(self.watched(js, self.cache.invalidate_many(&keys)))
         })
     }
 
@@ -159,7 +152,7 @@ impl Cache {
     pub fn invalidate_by_tag(&self, env: Env, tag: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "INVALIDATE", empty: None }, |js| {
             let tag = js.any_text(tag.raw(), "tag")?;
-            Ok(self.cache.changing_tag(&tag, self.nears(js), self.cache.invalidate_by_tag(&tag)))
+            Ok(self.watched(js, self.cache.invalidate_by_tag(&tag)))
         })
     }
 
@@ -168,16 +161,15 @@ impl Cache {
     pub fn expire_by_tag(&self, env: Env, tag: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "INVALIDATE", empty: None }, |js| {
             let tag = js.any_text(tag.raw(), "tag")?;
-            Ok(self.cache.changing_tag(&tag, self.nears(js), self.cache.expire_by_tag(&tag)))
+            Ok(self.watched(js, self.cache.expire_by_tag(&tag)))
         })
     }
 
     /// Invalidates every entry.
     #[napi]
     pub fn clear(&self, env: Env) -> RawValue {
-        self.core.submit(env, Operation { name: "INVALIDATE", empty: None }, |js| {
-            Ok(self.cache.clearing(self.nears(js), self.cache.clear()?))
-        })
+        self.core
+            .submit(env, Operation { name: "INVALIDATE", empty: None }, |js| Ok(self.watched(js, self.cache.clear()?)))
     }
 
     /// Some of all names: `{ cursor, names }`, or null without a server.
@@ -196,7 +188,7 @@ impl Cache {
     pub fn invalidate_by_pattern(&self, env: Env, pattern: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
             let call = self.cache.invalidate_by_pattern(&js.text(pattern.raw(), "pattern")?)?;
-            Ok(changing_all(self.nears(js), call))
+            Ok(self.watched(js, call))
         })
     }
 
@@ -226,11 +218,6 @@ impl Cache {
 }
 
 impl Cache {
-    /// Returns a call that changes an entry, as this process sees at once.
-    fn changing<T: Send + 'static>(&self, js: Js, key: &str, call: Call<T>) -> Call<T> {
-        self.cache.changing(&[key], self.nears(js), call)
-    }
-
     /// Returns the operation of a read: its empty value depends on the service, unless this cache is configured for errors.
     fn reading(&self, empty: Empty) -> Operation {
         match self.on_unavailable {

@@ -9,12 +9,12 @@ use std::{
 
 use cinnabar_core::{
     agents::near_watch::{self, NearOptions, NearWatch},
-    features::{Copy, NearAt, Nears, Words},
+    features::{Copy, NearAt, Words, watched},
     keys::Prefix,
     output::Output,
     store::Store,
 };
-use cinnabar_port::{error::Result, runtime};
+use cinnabar_port::{Call, error::Result, runtime};
 use napi::Env;
 use tokio::time::Instant;
 
@@ -84,9 +84,16 @@ impl NearTier {
     }
 }
 
-/// Returns the near tiers of this process that may have what a feature with this prefix changes.
-pub fn nears(core: &ServiceCore, js: Js, prefix: &Prefix) -> Nears {
-    core.open_store(js).map_or_else(|_| Nears::new(), |open| near_watch::all(open.store(), prefix))
+/// Returns a call of a feature with this prefix whose changes this process sees at once, also where it has values near.
+pub fn watched_on<T: Send + 'static>(core: &ServiceCore, js: Js, prefix: &Prefix, call: Call<T>) -> Call<T> {
+    if !near_watch::has_any() {
+        return call;
+    }
+    match core.open_store(js) {
+        Ok(open) => watched(near_watch::all(open.store(), prefix), call),
+        // The call itself reports it.
+        Err(_) => call,
+    }
 }
 
 /// Returns the memory that says whether copies are still right, as a `Float64Array`; null where memory cannot be shared.

@@ -18,6 +18,6 @@ mod time_zone;
 mod ttl;
 
 pub use moment::Moment;
-pub use near::{Copy, Near, NearAt, NearEntry, Nears, Words, changing_all, watched};
+pub use near::{Copy, Near, NearAt, NearEntry, Nears, Words, watched};
 pub use takeover::Takeover;
 pub use ttl::MAX_SECONDS as MAX_TTL_SECONDS;

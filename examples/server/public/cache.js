@@ -28,6 +28,9 @@ onClick('profile-invalidate', 'cache-outcome', async () => {
   say('cache-outcome', `Invalidated: everything with the tag ${body.invalidated}. The next one is loaded.`, 'good')
 })
 
+// Until the stream says otherwise, which it does for users only.
+onLive('ready', () => (byId('cache-near').hidden = true))
+
 // Also when another server has invalidated it.
 onLive('near', ({ isNear, number, other }) => {
   const server = other === null ? 'the server' : `server ${number}`

@@ -29,7 +29,7 @@ export function profileRoutes() {
       send(
         response,
         200,
-        { source, ms, key: `api:${key}`, ttl: TTL_SECONDS, profile, servers },
+        { source, ms, key: `api:${key}`, ttl: TTL_SECONDS, profile },
         { 'X-Cache': source.toUpperCase() },
       )
     },

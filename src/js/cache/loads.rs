@@ -71,7 +71,7 @@ impl Cache {
                 js.option(options.raw(), c"isEager")?.and_then(|flag| js.as_boolean(flag)).unwrap_or_default();
             let entry = EntryOptions { is_eager, ..entry_options(js, options.raw())? };
             let call = self.cache.fill(&key, value, lease, entry)?;
-            Ok(self.changing(js, &key, call))
+            Ok(self.watched(js, call))
         })
     }
 

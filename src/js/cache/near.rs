@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cinnabar_core::features::{NearAt, Nears};
+use cinnabar_core::features::NearAt;
 use cinnabar_port::{Call, error::Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
@@ -15,9 +15,9 @@ use crate::js::{
 };
 
 impl Cache {
-    /// Returns the near tiers of this process that may have what this cache changes.
-    pub(super) fn nears(&self, js: Js) -> Nears {
-        near::nears(&self.core, js, self.cache.prefix())
+    /// Returns a call whose changes this process sees at once, also where it has values near.
+    pub(super) fn watched<T: Send + 'static>(&self, js: Js, call: Call<T>) -> Call<T> {
+        near::watched_on(&self.core, js, self.cache.prefix(), call)
     }
 
     /// Returns the near tier, if there is one; the call itself reports why it cannot be made.

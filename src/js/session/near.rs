@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cinnabar_core::features::{Copy, NearAt, watched};
+use cinnabar_core::features::{Copy, NearAt};
 use cinnabar_port::Call;
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
@@ -22,7 +22,7 @@ impl Sessions {
 
     /// Returns a call whose changes this process sees at once, also where it has values near.
     pub(super) fn watched<T: Send + 'static>(&self, js: Js, call: Call<T>) -> Call<T> {
-        watched(near::nears(&self.core, js, self.sessions.prefix()), call)
+        near::watched_on(&self.core, js, self.sessions.prefix(), call)
     }
 
     fn copied(js: Js, copy: Option<Copy>, known_id: f64) -> Option<Value> {

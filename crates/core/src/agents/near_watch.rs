@@ -65,11 +65,13 @@ pub fn shared(store: &Arc<Store>, options: &NearOptions, now: fn() -> Moment) ->
     })
 }
 
+/// Whether this process has any near tier.
+pub fn has_any() -> bool {
+    COUNT.load(Ordering::Acquire) > 0
+}
+
 /// Returns the near tiers of this process that have keys with this prefix on this store.
 pub fn all(store: &Arc<Store>, prefix: &Prefix) -> Nears {
-    if COUNT.load(Ordering::Acquire) == 0 {
-        return Nears::new();
-    }
     let address = Arc::as_ptr(store).addr();
     let nears = NEARS.lock();
     let same = nears.iter().filter(|(other, their_prefix, _)| *other == address && their_prefix == prefix);

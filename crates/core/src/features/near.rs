@@ -26,7 +26,7 @@ use crate::{
     features::Moment,
     keys::{self, Prefix},
 };
-pub use changes::{Nears, changing, changing_all, watched};
+pub use changes::{Nears, watched};
 use seen::Seen;
 use words::CELLS;
 pub use words::Words;

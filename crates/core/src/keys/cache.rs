@@ -78,5 +78,5 @@ pub fn is_cache_entry(prefix: &Prefix, key: &[u8]) -> bool {
 }
 
 const LEASE: &str = "load";
-const EPOCH: &str = "mark";
+pub(super) const EPOCH: &str = "mark";
 const CLAIM: &str = "claim";

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Member, Shared,
-    maintain::{add, member},
+    maintain::{add, member, read_others},
 };
 use crate::{
     backoff::{STABLE_AFTER, before_reconnecting},
@@ -66,6 +66,7 @@ async fn run(shared: Arc<Shared>) {
             Found::Either(member) => (None, Some(member)),
             Found::Replica => (Some(false), None),
         };
+        read_others(&shared).await;
         if fresh.is_some_and(|fresh| !replace(&shared, fresh)) {
             break;
         }

@@ -196,9 +196,10 @@ pub(super) fn member(shared: &Shared, endpoint: Endpoint, link: Link) -> Member 
 
 /// Gives unresponsive connections time to be read before they are declared dead: this process may have been slow itself, so that their replies
 /// are there and nothing has read them yet.
-async fn read_others(shared: &Shared) {
+pub(super) async fn read_others(shared: &Shared) {
     let has_silent = || shared.members.lock().iter().any(|member| member.silent.load(Ordering::Relaxed));
     if has_silent() {
+        // A reply that was sent before those on the new connection may arrive a little after them.
         sleep(CHECK_OFTEN).await;
         // What came while this slept is read by other tasks, which are polled before this one goes on.
         yield_now().await;

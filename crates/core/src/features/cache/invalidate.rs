@@ -3,10 +3,7 @@
 use cinnabar_port::{Call, Effect, Merge, Reply, Request, Step, effect::positive_count, error::Result, script};
 
 use super::{Cache, epochs, pattern};
-use crate::{
-    features::near::{self, Nears, changing_all},
-    keys,
-};
+use crate::keys;
 
 script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
 
@@ -50,27 +47,5 @@ impl Cache {
             let is_entry = move |key: &[u8]| keys::is_cache_entry(&prefix, key);
             Ok(Step::Next(pattern::remove(entries, Effect::Count(positive_count), is_entry)))
         }))
-    }
-
-    /// Returns a call that changes entries, and whose own process sees that as soon as it has ended.
-    pub fn changing<T: Send + 'static>(&self, names: &[&str], nears: Nears, call: Call<T>) -> Call<T> {
-        if nears.is_empty() {
-            return call;
-        }
-        near::changing(names.iter().map(|name| keys::cache_entry(&self.0.prefix, name)).collect(), nears, call)
-    }
-
-    /// The same for a call that changes the epoch of a tag.
-    pub fn changing_tag<T: Send + 'static>(&self, tag: &str, nears: Nears, call: Call<T>) -> Call<T> {
-        near::changing(vec![keys::cache_tag_epoch(&self.0.prefix, tag)], nears, call)
-    }
-
-    /// The same for `clear`.
-    pub fn clearing<T: Send + 'static>(&self, nears: Nears, call: Call<T>) -> Call<T> {
-        if self.0.clearable {
-            near::changing(vec![keys::cache_all_epoch(&self.0.prefix)], nears, call)
-        } else {
-            changing_all(nears, call)
-        }
     }
 }

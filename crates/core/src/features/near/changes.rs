@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use cinnabar_port::{Call, Step};
 use smallvec::SmallVec;
 
@@ -10,20 +9,6 @@ use super::Near;
 
 /// The near tiers of a process for the same keys.
 pub type Nears = SmallVec<[Arc<Near>; 1]>;
-
-/// Returns a call that changes keys. They count as changed when it begins, and again when it has ended.
-pub fn changing<T: Send + 'static>(keys: Vec<Bytes>, nears: Nears, call: Call<T>) -> Call<T> {
-    let change = move || nears.iter().for_each(|near| keys.iter().for_each(|key| near.changed(key)));
-    change();
-    call.inspect(move |_| change())
-}
-
-/// The same for a call that may change any key.
-pub fn changing_all<T: Send + 'static>(nears: Nears, call: Call<T>) -> Call<T> {
-    let change = move || nears.iter().for_each(|near| near.changed_all());
-    change();
-    call.inspect(move |_| change())
-}
 
 /// Returns a call whose changes this process sees at once: what a request may change counts as changed when it is sent, and again when its
 /// reply is there.
